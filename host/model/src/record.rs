@@ -1,0 +1,265 @@
+//! What is kept of runs and tasks, and how it is written down.
+//!
+//! Records are encoded by postcard behind one byte that names the version of the encoding, so
+//! that a later program knows what it reads.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::Digest;
+use crate::Name;
+use crate::TaskId;
+use crate::task::StepIndex;
+use crate::task::TaskRef;
+
+/// A moment: microseconds since 1970 by the host's real clock.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct Timestamp(pub i64);
+
+/// A run's id: the microsecond since 1970 at which it began, made unique within its store.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct RunId(pub u64);
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+impl FromStr for RunId {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+/// A value that a task left behind: what it is, and where its bytes are.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Artifact {
+    /// The media type of the bytes.
+    pub format: Arc<str>,
+    /// The digest over format and bytes.
+    pub digest: Digest,
+    /// The number of bytes.
+    pub size: u64,
+    /// Where the bytes are.
+    pub body: Body,
+}
+
+/// Where the bytes of an artifact are.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Body {
+    /// Here: small values live with the task that made them.
+    Inline(Arc<[u8]>),
+    /// In the store, under the artifact's digest.
+    Stored,
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inline(bytes) => write!(f, "Inline({} bytes)", bytes.len()),
+            Self::Stored => f.write_str("Stored"),
+        }
+    }
+}
+
+/// Artifacts by name.
+pub type Artifacts = BTreeMap<Name, Artifact>;
+
+/// The text that a task wrote to one of its streams.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Log {
+    /// The text; none if nothing was written.
+    pub text: Option<Artifact>,
+    /// How many bytes were thrown away because the log had reached its limit.
+    pub dropped: u64,
+}
+
+/// Why a task failed, as far as it concerns what to do next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Cause {
+    /// The guest returned an error.
+    Error,
+    /// The guest trapped: a panic, an `unreachable`, memory out of bounds, a stack overflow.
+    Trap,
+    /// The task ran longer than it may.
+    Timeout,
+    /// The task went over a limit other than time.
+    Limit,
+    /// What the task did does not fit the graph: a foreach too wide, a value that no case of a
+    /// switch names.
+    Transition,
+    /// The host could not do its part: the store failed.
+    Host,
+}
+
+/// Why a task failed.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Failure {
+    /// What sort of failure.
+    pub cause: Cause,
+    /// The guest's word for the kind: `panic`, the class of an exception; or empty.
+    pub kind: String,
+    /// What happened.
+    pub message: String,
+    /// Where in the flow's source; or empty.
+    pub location: String,
+    /// A traceback, a chain of causes, the frames of the trap; or empty.
+    pub trace: String,
+    /// What to do about it, if the host knows; or empty.
+    pub hint: String,
+}
+
+/// How a task ended.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Outcome {
+    /// It returned.
+    Done,
+    /// It did not, or its transition was impossible.
+    Failed(Box<Failure>),
+}
+
+/// A finished task.
+///
+/// It holds what the task itself set. What it inherited is found by following `inherits`; to
+/// bound how far, one task in a while holds copies of all that it inherited and follows nobody.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct TaskRecord {
+    /// Which task of the run.
+    pub id: TaskRef,
+    /// 0 for the first attempt.
+    pub attempt: u32,
+    /// When it began.
+    pub started: Timestamp,
+    /// When it ended.
+    pub finished: Timestamp,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The task from which it inherits what is in neither map below. None for `start`, for a
+    /// join, and where `inherited` is complete.
+    pub inherits: Option<TaskRef>,
+    /// What it set, merged inputs included.
+    pub artifacts: Artifacts,
+    /// Names that it removed.
+    pub removed: Vec<Name>,
+    /// Copies of what it inherited, where `inherits` is none.
+    pub inherited: Artifacts,
+    /// What it wrote to standard output.
+    pub stdout: Log,
+    /// What it wrote to standard error.
+    pub stderr: Log,
+}
+
+/// How a run stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum RunStatus {
+    /// It has begun and not ended, as far as the record goes: its process may be gone.
+    Running,
+    /// Its `end` finished.
+    Done,
+    /// A task failed.
+    Failed,
+    /// It was stopped from outside.
+    Cancelled,
+}
+
+/// What is known of a run when it begins; the part of its record that never changes.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// The name of the flow.
+    pub flow: Name,
+    /// The graph, as the component described it.
+    pub graph: String,
+    /// The digest of the component.
+    pub component: Digest,
+    /// The values of the parameters, by artifact name.
+    pub parameters: Artifacts,
+    /// The seed of the random numbers of its tasks.
+    pub seed: u64,
+    /// The logical time at which every task begins: nanoseconds since 1970.
+    pub logical_time: u64,
+    /// The version of wflow that runs it.
+    pub host_version: String,
+}
+
+/// The summary of a run's end.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RunEnd {
+    /// How it ended.
+    pub status: RunStatus,
+    /// When.
+    pub finished: Timestamp,
+    /// The task that failed first, if one did.
+    pub failed: Option<TaskRef>,
+}
+
+/// The version byte of the encoding that this program writes.
+const VERSION: u8 = 1;
+
+/// A record could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// It was written by a program that is newer than this one, or is no record at all.
+    #[error("the record has encoding {0}, this wflow reads encoding {VERSION}: use a newer wflow")]
+    Version(u8),
+    /// The bytes are damaged.
+    #[error("the record is damaged: {0}")]
+    Damaged(postcard::Error),
+    /// There are no bytes.
+    #[error("the record is empty")]
+    Empty,
+}
+
+/// Encodes a record.
+///
+/// # Errors
+///
+/// If the record cannot be written down, which no record of this module runs into.
+pub fn encode<T: Serialize>(record: &T) -> Result<Vec<u8>, postcard::Error> {
+    postcard::to_extend(record, vec![VERSION])
+}
+
+/// Decodes a record that [`encode`] wrote.
+///
+/// # Errors
+///
+/// If the bytes are damaged or of another version.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
+    match bytes.split_first() {
+        None => Err(DecodeError::Empty),
+        Some((&VERSION, body)) => match postcard::take_from_bytes(body) {
+            Ok((record, [])) => Ok(record),
+            Ok(_) => Err(DecodeError::Damaged(postcard::Error::SerdeDeCustom)),
+            Err(error) => Err(DecodeError::Damaged(error)),
+        },
+        Some((&version, _)) => Err(DecodeError::Version(version)),
+    }
+}
+
+impl TaskRecord {
+    /// The failure of the task, if it failed.
+    pub fn failure(&self) -> Option<&Failure> {
+        match &self.outcome {
+            Outcome::Done => None,
+            Outcome::Failed(failure) => Some(failure),
+        }
+    }
+
+    /// The step that this is a task of.
+    pub fn step(&self) -> StepIndex {
+        self.id.step
+    }
+
+    /// Which task of the step.
+    pub fn task(&self) -> &TaskId {
+        &self.id.task
+    }
+}
