@@ -1,1 +1,414 @@
-//! Placeholder.
+//! CBOR (RFC 8949), as far as the host itself reads and writes artifacts: the values of
+//! parameters, the items of a foreach, the value of a switch, and what a person is shown.
+
+use std::ops::Range;
+
+use minicbor::Decoder;
+use minicbor::Encoder;
+use minicbor::data::Type;
+use serde_json::Map;
+use serde_json::Value as Json;
+use serde_json::value::RawValue;
+
+use crate::graph::CaseValue;
+
+/// The media type of CBOR, the default format of artifacts.
+pub const FORMAT: &str = "application/cbor";
+
+/// The media type of JSON, whose arrays a foreach can split as well.
+pub const JSON_FORMAT: &str = "application/json";
+
+/// The null, which stands for a parameter without a value.
+pub const NULL: &[u8] = &[0xf6];
+
+/// Values nested deeper than this are not shown.
+const MAX_DEPTH: usize = 128;
+
+/// The bytes are not the value that they should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CborError {
+    /// They are not well-formed, or end too soon.
+    #[error("the value is damaged: {0}")]
+    Damaged(String),
+    /// They are well-formed, and something other than a list.
+    #[error("the value is {0}, not a list")]
+    NotAList(&'static str),
+    /// The format is neither CBOR nor JSON.
+    #[error("the value has format `{0}`; a foreach goes over a list in CBOR or JSON")]
+    Format(String),
+    /// More bytes follow the value.
+    #[error("the value is followed by {0} more bytes")]
+    Trailing(usize),
+    /// It is nested too deep to be shown.
+    #[error("the value is nested more than {MAX_DEPTH} deep")]
+    TooDeep,
+}
+
+impl From<minicbor::decode::Error> for CborError {
+    fn from(error: minicbor::decode::Error) -> Self {
+        Self::Damaged(error.to_string())
+    }
+}
+
+/// Encodes a JSON value in the deterministic encoding (section 4.2): shortest numbers, definite
+/// lengths, map keys in the order of their encoding.
+pub fn encode_json(value: &Json) -> Vec<u8> {
+    encode(|encoder| write_json(encoder, value))
+}
+
+/// Encodes a number as the shortest float that has exactly its value.
+pub fn encode_float(value: f64) -> Vec<u8> {
+    encode(|encoder| write_float(encoder, value))
+}
+
+type Written = Result<(), minicbor::encode::Error<std::convert::Infallible>>;
+
+fn encode(write: impl FnOnce(&mut Encoder<Vec<u8>>) -> Written) -> Vec<u8> {
+    let mut encoder = Encoder::new(Vec::new());
+    #[expect(clippy::expect_used, reason = "a vector takes all bytes")]
+    write(&mut encoder).expect("writing into memory succeeds");
+    encoder.into_writer()
+}
+
+fn write_json(encoder: &mut Encoder<Vec<u8>>, value: &Json) -> Written {
+    match value {
+        Json::Null => encoder.null()?,
+        Json::Bool(value) => encoder.bool(*value)?,
+        Json::Number(number) => match (number.as_u64(), number.as_i64()) {
+            (Some(number), _) => encoder.u64(number)?,
+            (None, Some(number)) => encoder.i64(number)?,
+            (None, None) => return write_float(encoder, number.as_f64().unwrap_or(f64::NAN)),
+        },
+        Json::String(text) => encoder.str(text)?,
+        Json::Array(items) => {
+            encoder.array(items.len() as u64)?;
+            return items.iter().try_for_each(|item| write_json(encoder, item));
+        }
+        Json::Object(map) => {
+            // The head of a text holds its length in the fewest bytes, so shorter texts come
+            // first in the order of the encodings.
+            let mut entries: Vec<_> = map.iter().collect();
+            entries.sort_by_key(|(key, _)| (key.len(), key.as_bytes()));
+            encoder.map(entries.len() as u64)?;
+            for (key, value) in entries {
+                encoder.str(key)?;
+                write_json(encoder, value)?;
+            }
+            encoder
+        }
+    };
+    Ok(())
+}
+
+fn write_float(encoder: &mut Encoder<Vec<u8>>, value: f64) -> Written {
+    #[expect(clippy::cast_possible_truncation, reason = "the value is checked to survive it")]
+    let single = value as f32;
+    if value.is_nan() {
+        encoder.f16(f32::NAN)?;
+    } else if f64::from(single).to_bits() != value.to_bits() {
+        encoder.f64(value)?;
+    } else {
+        let half = encode(|encoder| encoder.f16(single).map(|_| ()));
+        match Decoder::new(&half).f16() {
+            Ok(read) if read.to_bits() == single.to_bits() => encoder.f16(single)?,
+            _ => encoder.f32(single)?,
+        };
+    }
+    Ok(())
+}
+
+/// Where the items of a list stand in its bytes.
+///
+/// # Errors
+///
+/// If the format has no lists, or the bytes are no list.
+pub fn items(format: &str, bytes: &[u8]) -> Result<Vec<Range<usize>>, CborError> {
+    match format {
+        FORMAT => cbor_items(bytes),
+        JSON_FORMAT => json_items(bytes),
+        _ => Err(CborError::Format(crate::name::excerpt(format))),
+    }
+}
+
+fn cbor_items(bytes: &[u8]) -> Result<Vec<Range<usize>>, CborError> {
+    let mut decoder = Decoder::new(bytes);
+    // A tag in front, such as that of a set, does not change what the items are.
+    while decoder.datatype()? == Type::Tag {
+        decoder.tag()?;
+    }
+    let kind = decoder.datatype()?;
+    if !matches!(kind, Type::Array | Type::ArrayIndef) {
+        return Err(CborError::NotAList(kind_name(kind)));
+    }
+    // The length that a guest claims is not believed: the list grows as items are found.
+    let mut found = Vec::new();
+    let length = decoder.array()?;
+    while length.is_none_or(|length| (found.len() as u64) < length) {
+        if length.is_none() && decoder.datatype()? == Type::Break {
+            decoder.skip()?;
+            break;
+        }
+        let start = decoder.position();
+        decoder.skip()?;
+        found.push(start..decoder.position());
+    }
+    match bytes.len() - decoder.position() {
+        0 => Ok(found),
+        more => Err(CborError::Trailing(more)),
+    }
+}
+
+fn json_items(bytes: &[u8]) -> Result<Vec<Range<usize>>, CborError> {
+    let damaged = |error: serde_json::Error| match error.classify() {
+        serde_json::error::Category::Data => CborError::NotAList("another JSON value"),
+        _ => CborError::Damaged(error.to_string()),
+    };
+    let found: Vec<&RawValue> = serde_json::from_slice(bytes).map_err(damaged)?;
+    let base = bytes.as_ptr() as usize;
+    let place = |item: &&RawValue| {
+        let start = item.get().as_ptr() as usize - base;
+        start..start + item.get().len()
+    };
+    Ok(found.iter().map(place).collect())
+}
+
+/// The value of a switch; none if it is of a type that no case can name.
+pub fn case_value(format: &str, bytes: &[u8]) -> Option<CaseValue> {
+    match format {
+        FORMAT => {
+            let mut decoder = Decoder::new(bytes);
+            match decoder.datatype().ok()? {
+                Type::Bool => decoder.bool().ok().map(CaseValue::Bool),
+                Type::String => decoder.str().ok().map(|text| CaseValue::Text(text.to_owned())),
+                _ => decoder.i64().ok().map(CaseValue::Int),
+            }
+        }
+        JSON_FORMAT => serde_json::from_slice(bytes).ok(),
+        "text/plain" => {
+            std::str::from_utf8(bytes).ok().map(|text| CaseValue::Text(text.to_owned()))
+        }
+        _ => None,
+    }
+}
+
+/// What a value is, in a word for people.
+pub fn kind(bytes: &[u8]) -> &'static str {
+    Decoder::new(bytes).datatype().map_or("damaged", kind_name)
+}
+
+fn kind_name(kind: Type) -> &'static str {
+    match kind {
+        Type::Bool => "bool",
+        Type::Null | Type::Undefined => "null",
+        Type::F16 | Type::F32 | Type::F64 => "float",
+        Type::Bytes | Type::BytesIndef => "bytes",
+        Type::String | Type::StringIndef => "string",
+        Type::Array | Type::ArrayIndef => "list",
+        Type::Map | Type::MapIndef => "map",
+        Type::Tag => "tagged",
+        Type::Simple | Type::Break | Type::Unknown(_) => "damaged",
+        _ => "int",
+    }
+}
+
+/// A value as JSON, for people and machines that do not read CBOR.
+///
+/// What JSON lacks is written as an object with one key that begins with `$`: `$bytes` in
+/// hexadecimal, `$float` for NaN and the infinities, `$tag` beside its `value`.
+///
+/// # Errors
+///
+/// If the bytes are no well-formed CBOR value, or nested too deep.
+pub fn to_json(bytes: &[u8]) -> Result<Json, CborError> {
+    let mut decoder = Decoder::new(bytes);
+    let value = read_json(&mut decoder, 0)?;
+    match bytes.len() - decoder.position() {
+        0 => Ok(value),
+        more => Err(CborError::Trailing(more)),
+    }
+}
+
+fn read_json(decoder: &mut Decoder<'_>, depth: usize) -> Result<Json, CborError> {
+    if depth > MAX_DEPTH {
+        return Err(CborError::TooDeep);
+    }
+    Ok(match decoder.datatype()? {
+        Type::Bool => Json::Bool(decoder.bool()?),
+        Type::Null => {
+            decoder.null()?;
+            Json::Null
+        }
+        Type::Undefined => {
+            decoder.undefined()?;
+            Json::Null
+        }
+        Type::F16 => float(f64::from(decoder.f16()?)),
+        Type::F32 => float(f64::from(decoder.f32()?)),
+        Type::F64 => float(decoder.f64()?),
+        Type::Bytes | Type::BytesIndef => {
+            let mut text = String::new();
+            for part in decoder.bytes_iter()? {
+                part?.iter().for_each(|byte| text.push_str(&format!("{byte:02x}")));
+            }
+            marked("$bytes", Json::String(text))
+        }
+        Type::String | Type::StringIndef => {
+            let parts: Result<String, _> = decoder.str_iter()?.collect();
+            Json::String(parts?)
+        }
+        Type::Array => {
+            let length = decoder.array()?.unwrap_or(0);
+            let items: Result<_, _> = (0..length).map(|_| read_json(decoder, depth + 1)).collect();
+            Json::Array(items?)
+        }
+        Type::ArrayIndef => {
+            decoder.array()?;
+            let mut items = Vec::new();
+            while decoder.datatype()? != Type::Break {
+                items.push(read_json(decoder, depth + 1)?);
+            }
+            decoder.skip()?;
+            Json::Array(items)
+        }
+        Type::Map | Type::MapIndef => {
+            let length = decoder.map()?;
+            let mut map = Map::new();
+            let mut read = 0;
+            while length.is_none_or(|length| read < length) {
+                if length.is_none() && decoder.datatype()? == Type::Break {
+                    decoder.skip()?;
+                    break;
+                }
+                let key = match read_json(decoder, depth + 1)? {
+                    Json::String(text) => text,
+                    other => other.to_string(),
+                };
+                map.insert(key, read_json(decoder, depth + 1)?);
+                read += 1;
+            }
+            Json::Object(map)
+        }
+        Type::Tag => {
+            let tag = decoder.tag()?.as_u64();
+            let mut map = Map::new();
+            map.insert("$tag".to_owned(), tag.into());
+            map.insert("value".to_owned(), read_json(decoder, depth + 1)?);
+            Json::Object(map)
+        }
+        Type::Simple | Type::Break | Type::Unknown(_) => {
+            return Err(CborError::Damaged("unknown type of value".to_owned()));
+        }
+        _ => {
+            let number = i128::from(decoder.int()?);
+            match (u64::try_from(number), i64::try_from(number)) {
+                (Ok(number), _) => number.into(),
+                (_, Ok(number)) => number.into(),
+                _ => Json::String(number.to_string()),
+            }
+        }
+    })
+}
+
+fn float(value: f64) -> Json {
+    serde_json::Number::from_f64(value)
+        .map_or_else(|| marked("$float", Json::String(value.to_string())), Json::Number)
+}
+
+fn marked(mark: &str, value: Json) -> Json {
+    Json::Object(Map::from_iter([(mark.to_owned(), value)]))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn numbers_are_as_short_as_rfc_8949_says() {
+        // Appendix A of the RFC.
+        for (value, bytes) in [
+            (0.0, &[0xf9, 0x00, 0x00][..]),
+            (1.5, &[0xf9, 0x3e, 0x00]),
+            (65504.0, &[0xf9, 0x7b, 0xff]),
+            (100_000.0, &[0xfa, 0x47, 0xc3, 0x50, 0x00]),
+            (1.1, &[0xfb, 0x3f, 0xf1, 0x99, 0x99, 0x99, 0x99, 0x99, 0x9a]),
+            (5.960_464_477_539_063e-8, &[0xf9, 0x00, 0x01]),
+            (f64::INFINITY, &[0xf9, 0x7c, 0x00]),
+            (f64::NAN, &[0xf9, 0x7e, 0x00]),
+        ] {
+            assert_eq!(encode_float(value), bytes, "{value}");
+        }
+        assert_eq!(encode_json(&json!(-1000)), [0x39, 0x03, 0xe7]);
+    }
+
+    #[test]
+    fn map_keys_are_sorted_by_their_encoding() {
+        let one = encode_json(&json!({"b": 1, "aa": 2, "a": 3}));
+        let two = encode_json(&json!({"aa": 2, "a": 3, "b": 1}));
+        assert_eq!(one, two);
+        assert_eq!(to_json(&one).unwrap().to_string(), r#"{"a":3,"b":1,"aa":2}"#);
+    }
+
+    #[test]
+    fn lists_are_split_where_their_items_are() {
+        let bytes = encode_json(&json!(["bird", [1, 2], {"a": null}]));
+        let items = items(FORMAT, &bytes).unwrap();
+        let shown: Vec<_> = items.iter().map(|i| to_json(&bytes[i.clone()]).unwrap()).collect();
+        assert_eq!(shown, [json!("bird"), json!([1, 2]), json!({"a": null})]);
+        // [_ 1, 2], and the same behind the tag of a set.
+        assert_eq!(cbor_items(&[0x9f, 1, 2, 0xff]).unwrap().len(), 2);
+        assert_eq!(cbor_items(&[0xd9, 0x01, 0x02, 0x81, 1]).unwrap().len(), 1);
+        let text = br#" [1, "a,]", {"b": [ ]} ] "#;
+        let items = json_items(text).unwrap();
+        assert_eq!(
+            items.iter().map(|i| &text[i.clone()]).collect::<Vec<_>>(),
+            [&b"1"[..], br#""a,]""#, br#"{"b": [ ]}"#]
+        );
+    }
+
+    #[test]
+    fn what_is_no_list_is_told_so() {
+        assert_eq!(cbor_items(&[0x01]), Err(CborError::NotAList("int")));
+        assert_eq!(cbor_items(NULL), Err(CborError::NotAList("null")));
+        assert!(matches!(json_items(b"{}"), Err(CborError::NotAList(_))));
+        assert!(matches!(items("text/plain", b"[]"), Err(CborError::Format(_))));
+        // A list that claims 2^60 items and has none.
+        assert!(matches!(
+            cbor_items(&[0x9b, 0x10, 0, 0, 0, 0, 0, 0, 0]),
+            Err(CborError::Damaged(_))
+        ));
+        assert_eq!(cbor_items(&[0x80, 0x80]), Err(CborError::Trailing(1)));
+    }
+
+    #[test]
+    fn deep_nesting_is_refused() {
+        let mut bytes = vec![0x81; 100_000];
+        bytes.push(0x01);
+        assert_eq!(to_json(&bytes), Err(CborError::TooDeep));
+        assert_eq!(cbor_items(&bytes).map(|items| items.len()), Ok(1));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+            drop(to_json(&bytes));
+            drop(cbor_items(&bytes));
+            drop(json_items(&bytes));
+            drop(case_value(FORMAT, &bytes));
+        }
+
+        #[test]
+        fn floats_keep_their_value(value in any::<f64>().prop_filter("a number", |v| !v.is_nan())) {
+            let bytes = encode_float(value);
+            let mut decoder = Decoder::new(&bytes);
+            let read = match decoder.datatype().unwrap() {
+                Type::F16 => f64::from(decoder.f16().unwrap()),
+                Type::F32 => f64::from(decoder.f32().unwrap()),
+                _ => decoder.f64().unwrap(),
+            };
+            prop_assert_eq!(read.to_bits(), value.to_bits());
+        }
+    }
+}

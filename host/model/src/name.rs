@@ -57,6 +57,20 @@ pub fn excerpt(text: &str) -> String {
     short
 }
 
+/// The candidate that a mistyped text was probably meant to be, if one is near enough.
+pub fn nearest<'a>(text: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let near = |candidate: &&str| {
+        let longest = text.chars().count().max(candidate.chars().count());
+        // A third of the letters may differ: enough for a slip, too little for another word.
+        strsim::damerau_levenshtein(text, candidate) <= longest.div_ceil(3)
+    };
+    candidates
+        .into_iter()
+        .filter(|candidate| candidate.len() <= Name::MAX_LENGTH && text.len() <= Name::MAX_LENGTH)
+        .filter(near)
+        .min_by_key(|candidate| strsim::damerau_levenshtein(text, candidate))
+}
+
 impl Deref for Name {
     type Target = str;
 
@@ -114,6 +128,14 @@ mod tests {
         for bad in ["", "1a", "a-b", "a b", "ä", "a\0", &"n".repeat(129)] {
             assert!(Name::new(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_slip_finds_its_name() {
+        let names = ["start", "add_one", "add_two", "end"];
+        assert_eq!(nearest("add_on", names), Some("add_one"));
+        assert_eq!(nearest("strat", names), Some("start"));
+        assert_eq!(nearest("multiply", names), None);
     }
 
     #[test]
