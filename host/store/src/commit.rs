@@ -1,0 +1,167 @@
+//! The thread that commits: one for a run, so that many tasks share a transaction.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rusqlite::Connection;
+use rusqlite::Statement;
+use rusqlite::params;
+use wflow_model::record::RunId;
+
+use crate::columns;
+use crate::error::Result;
+use crate::error::StoreError;
+use crate::error::While;
+use crate::queue::Item;
+use crate::queue::Pending;
+use crate::queue::Queue;
+use crate::queue::TaskRow;
+use crate::schema::CODING_PLAIN;
+use crate::store::Shared;
+
+const DOING: &str = "committing tasks";
+
+/// Commits what comes through the queue until it is closed.
+pub(crate) fn work(connection: &Connection, queue: &Queue, shared: &Arc<Shared>) {
+    // Whoever waits for a commit must not wait for ever, whatever happens here.
+    let _guard = Guard(queue);
+    if let Err(error) = drain(connection, queue, shared) {
+        tracing::debug!(run = %queue.run(), %error, "no more commits");
+        queue.fail(error);
+    }
+}
+
+struct Guard<'a>(&'a Queue);
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        self.0.fail(if std::thread::panicking() {
+            StoreError::CommitterDied(self.0.run())
+        } else {
+            StoreError::Ended(self.0.run())
+        });
+    }
+}
+
+fn drain(connection: &Connection, queue: &Queue, shared: &Arc<Shared>) -> Result<()> {
+    let mut statements = Statements::prepare(connection).during(shared.path(), DOING)?;
+    let mut batch = Vec::new();
+    while queue.take(&mut batch) {
+        settle_files(&batch, shared)?;
+        let result = statements.commit(queue.run(), &batch);
+        if result.is_err() && !connection.is_autocommit() {
+            // The first error says what went wrong; that of the way back adds nothing.
+            drop(connection.execute_batch("ROLLBACK"));
+        }
+        result.during(shared.path(), DOING)?;
+        queue.committed(&mut batch);
+    }
+    Ok(())
+}
+
+/// The files of the batch and their names are on disk when this returns, before the rows that
+/// refer to them are written.
+fn settle_files(batch: &[Item], shared: &Shared) -> Result<()> {
+    let mut present = Vec::new();
+    for item in batch {
+        match item {
+            Item::Blob(digest, Pending::File(temp)) => {
+                shared.files().keep(temp, digest)?;
+                present.push(digest);
+            }
+            Item::Present(digest) => present.push(digest),
+            Item::Blob(_, Pending::Row(_)) | Item::Task(_) | Item::End(_) => {}
+        }
+    }
+    shared.files().sync(present.into_iter())
+}
+
+/// The statements of a commit, prepared once.
+struct Statements<'a> {
+    begin: Statement<'a>,
+    commit: Statement<'a>,
+    task: Statement<'a>,
+    again: Statement<'a>,
+    count: Statement<'a>,
+    blob: Statement<'a>,
+    end: Statement<'a>,
+}
+
+/// How many tasks of a step a batch adds.
+#[derive(Default)]
+struct Count {
+    done: i64,
+    failed: i64,
+}
+
+impl<'a> Statements<'a> {
+    fn prepare(connection: &'a Connection) -> rusqlite::Result<Self> {
+        Ok(Self {
+            begin: connection.prepare("BEGIN IMMEDIATE")?,
+            commit: connection.prepare("COMMIT")?,
+            task: connection.prepare(
+                "INSERT INTO tasks (run, step, key, attempt, status, record)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (run, step, key) DO NOTHING",
+            )?,
+            // A task that is done stays as it is; one that failed gives way to a later attempt.
+            again: connection.prepare(
+                "UPDATE tasks SET attempt = ?4, status = ?5, record = ?6
+                 WHERE run = ?1 AND step = ?2 AND key = ?3 AND status <> 0
+                   AND (?5 = 0 OR attempt < ?4)",
+            )?,
+            count: connection.prepare(
+                "INSERT INTO steps (run, step, done, failed) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (run, step) DO UPDATE
+                 SET done = done + excluded.done, failed = failed + excluded.failed",
+            )?,
+            blob: connection.prepare(
+                "INSERT INTO blobs (digest, coding, bytes) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (digest) DO NOTHING",
+            )?,
+            end: connection.prepare(
+                r#"UPDATE runs SET status = ?2, finished = ?3, "end" = ?4 WHERE id = ?1"#,
+            )?,
+        })
+    }
+
+    /// One transaction: all of the batch or nothing.
+    fn commit(&mut self, run: RunId, batch: &[Item]) -> rusqlite::Result<()> {
+        let id = columns::run(run);
+        let mut counts = BTreeMap::<u32, Count>::new();
+        self.begin.execute([])?;
+        for item in batch {
+            match item {
+                Item::Task(row) => self.task(id, row, counts.entry(row.step).or_default())?,
+                Item::Blob(digest, Pending::Row(bytes)) => {
+                    self.blob.execute(params![digest.as_bytes(), CODING_PLAIN, bytes])?;
+                }
+                Item::Blob(_, Pending::File(_)) | Item::Present(_) => {}
+                Item::End(row) => {
+                    self.end.execute(params![id, row.status, row.finished, row.end])?;
+                }
+            }
+        }
+        for (step, count) in counts {
+            self.count.execute(params![id, step, count.done, count.failed])?;
+        }
+        self.commit.execute([])?;
+        Ok(())
+    }
+
+    fn task(&mut self, run: i64, row: &TaskRow, count: &mut Count) -> rusqlite::Result<()> {
+        let status = columns::task_status(row.failed);
+        let values = params![run, row.step, row.key, row.attempt, status, row.record];
+        if self.task.execute(values)? == 0 {
+            if self.again.execute(values)? == 0 {
+                return Ok(());
+            }
+            count.failed -= 1;
+        }
+        if row.failed {
+            count.failed += 1;
+        } else {
+            count.done += 1;
+        }
+        Ok(())
+    }
+}

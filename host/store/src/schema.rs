@@ -1,0 +1,155 @@
+//! The tables of the catalog, their version, and how a connection is set up.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+use rusqlite::OpenFlags;
+use rusqlite::TransactionBehavior;
+
+use crate::error::BUSY_TIMEOUT;
+use crate::error::Result;
+use crate::error::StoreError;
+use crate::error::While;
+
+/// The file of the catalog within a store.
+pub(crate) const CATALOG: &str = "catalog.sqlite";
+/// The write-ahead log that SQLite keeps beside it.
+pub(crate) const CATALOG_LOG: &str = "catalog.sqlite-wal";
+
+/// The version of the tables below.
+pub(crate) const VERSION: i64 = 1;
+/// Marks an SQLite file as ours: `wflw`.
+const APPLICATION: i64 = 0x7766_6c77;
+
+/// `AUTOINCREMENT` remembers the greatest id ever given, so that a removed run's id does not
+/// come back. Tasks are rows in the order of their commits: the greater part of a row is written
+/// at the end of the file, and only the small entry of the index finds its place in order.
+const TABLES: &str = r#"
+CREATE TABLE runs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    flow TEXT NOT NULL,
+    status INTEGER NOT NULL,
+    created INTEGER NOT NULL,
+    finished INTEGER,
+    record BLOB NOT NULL,
+    "end" BLOB
+) STRICT;
+CREATE INDEX runs_by_flow ON runs (flow, id);
+
+CREATE TABLE tasks (
+    id INTEGER PRIMARY KEY,
+    run INTEGER NOT NULL,
+    step INTEGER NOT NULL,
+    key BLOB NOT NULL,
+    attempt INTEGER NOT NULL,
+    status INTEGER NOT NULL,
+    record BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX tasks_by_key ON tasks (run, step, key);
+CREATE INDEX tasks_failed ON tasks (run, step, key) WHERE status <> 0;
+
+CREATE TABLE steps (
+    run INTEGER NOT NULL,
+    step INTEGER NOT NULL,
+    done INTEGER NOT NULL,
+    failed INTEGER NOT NULL,
+    PRIMARY KEY (run, step)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE blobs (
+    id INTEGER PRIMARY KEY,
+    digest BLOB NOT NULL,
+    coding INTEGER NOT NULL,
+    bytes BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX blobs_by_digest ON blobs (digest);
+"#;
+
+/// The `coding` of a blob whose row holds its plain bytes; others are for compression to come.
+pub(crate) const CODING_PLAIN: i64 = 0;
+
+/// The catalog is created, or found to be one that this program reads.
+///
+/// Called under the lock that only creators take, or on a catalog that exists.
+pub(crate) fn create(store: &Path) -> Result<()> {
+    const DOING: &str = "creating its catalog";
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection =
+        Connection::open_with_flags(store.join(CATALOG), flags).during(store, DOING)?;
+    connection.busy_timeout(BUSY_TIMEOUT).during(store, DOING)?;
+    if !is_empty(&connection).during(store, DOING)? {
+        return check(&connection, store);
+    }
+    connection.pragma_update(None, "page_size", 4096).during(store, DOING)?;
+    connection.pragma_update(None, "journal_mode", "WAL").during(store, DOING)?;
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .during(store, DOING)?;
+    transaction.execute_batch(TABLES).during(store, DOING)?;
+    transaction.pragma_update(None, "application_id", APPLICATION).during(store, DOING)?;
+    transaction.pragma_update(None, "user_version", VERSION).during(store, DOING)?;
+    transaction.commit().during(store, DOING)
+}
+
+/// Opens a connection that reads; [`allow_writes`] makes it one that writes as well.
+pub(crate) fn connect(store: &Path) -> Result<Connection> {
+    const DOING: &str = "opening its catalog";
+    // A connection that may write, even where it only reads: the first one to come after a crash
+    // replays the write-ahead log. On a file that cannot be written SQLite falls back to reading.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection =
+        Connection::open_with_flags(store.join(CATALOG), flags).during(store, DOING)?;
+    connection.busy_timeout(BUSY_TIMEOUT).during(store, DOING)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    check(&connection, store)?;
+    connection.execute_batch(SETTINGS).during(store, DOING)?;
+    Ok(connection)
+}
+
+/// Beyond what each says by itself: a checkpoint copies a page once however often it was written
+/// since the last, so rare checkpoints (16 MiB) save work on the pages that grow; 8 MiB of page
+/// cache hold the upper levels of the indices of some million tasks.
+const SETTINGS: &str = "
+PRAGMA synchronous = NORMAL;
+PRAGMA cache_size = -8192;
+PRAGMA wal_autocheckpoint = 4096;
+PRAGMA journal_size_limit = 67108864;
+PRAGMA temp_store = MEMORY;
+PRAGMA trusted_schema = OFF;
+PRAGMA query_only = ON;
+";
+
+/// Makes a connection one that writes.
+pub(crate) fn allow_writes(connection: &Connection, store: &Path) -> Result<()> {
+    connection.pragma_update(None, "query_only", false).during(store, "opening its catalog")
+}
+
+/// Whether nobody has written anything into the database yet.
+fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
+    Ok(pragma(connection, "user_version")? == 0
+        && pragma(connection, "application_id")? == 0
+        && pragma(connection, "schema_version")? == 0)
+}
+
+fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, name, |row| row.get(0))
+}
+
+/// The catalog is one of ours, of a version that this program reads.
+fn check(connection: &Connection, store: &Path) -> Result<()> {
+    const DOING: &str = "reading the version of its catalog";
+    let foreign = |why| StoreError::NotAStore { path: store.to_path_buf(), why };
+    if is_empty(connection).during(store, DOING)? {
+        return Err(foreign("its catalog is empty"));
+    }
+    if pragma(connection, "application_id").during(store, DOING)? != APPLICATION {
+        return Err(foreign("its catalog.sqlite was made by another program"));
+    }
+    // There is only one version so far; the next one migrates here what is older.
+    match pragma(connection, "user_version").during(store, DOING)? {
+        VERSION => Ok(()),
+        found => Err(StoreError::Newer { path: store.to_path_buf(), found, supported: VERSION }),
+    }
+}

@@ -1,0 +1,249 @@
+//! Reading tasks.
+
+use rusqlite::Connection;
+use rusqlite::OptionalExtension;
+use rusqlite::Row;
+use rusqlite::params;
+use wflow_model::TaskId;
+use wflow_model::record;
+use wflow_model::record::RunId;
+use wflow_model::record::TaskRecord;
+use wflow_model::task::StepIndex;
+use wflow_model::task::TaskRef;
+
+use crate::columns;
+use crate::error::RecordFault;
+use crate::error::Result;
+use crate::error::StoreError;
+use crate::error::While;
+use crate::store::Store;
+
+const DOING: &str = "reading tasks";
+
+/// The sort key of a task that is asked for, and which of the questions it answers.
+type Wanted = (Vec<u8>, usize);
+
+impl Store {
+    /// A committed task; none if there is no such task.
+    ///
+    /// # Errors
+    ///
+    /// If its record is damaged or the catalog cannot be read.
+    pub fn task(&self, run: RunId, task: &TaskRef) -> Result<Option<TaskRecord>> {
+        let found = self.tasks_by_id(run, task.step, std::slice::from_ref(&task.task))?;
+        Ok(found.into_iter().next().flatten())
+    }
+
+    /// Committed tasks of a step in the order of their ids: those after a given one, for the next
+    /// page; at most `limit`.
+    ///
+    /// # Errors
+    ///
+    /// If a record is damaged or the catalog cannot be read.
+    pub fn tasks(
+        &self,
+        run: RunId,
+        step: StepIndex,
+        after: Option<&TaskId>,
+        limit: usize,
+    ) -> Result<Vec<TaskRecord>> {
+        // No key is empty, so all of them are greater than this.
+        let after = after.map(TaskId::sort_key).unwrap_or_default();
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = self.shared().pool().with(|connection| {
+            let read = || {
+                connection
+                    .prepare_cached(
+                        "SELECT key, record FROM tasks WHERE run = ?1 AND step = ?2 AND key > ?3
+                         ORDER BY key LIMIT ?4",
+                    )?
+                    .query_map(params![columns::run(run), step.0, after, limit], |row| {
+                        Ok(decode(
+                            run,
+                            step,
+                            row.get_ref(0)?.as_blob()?,
+                            row.get_ref(1)?.as_blob()?,
+                        ))
+                    })?
+                    .collect::<rusqlite::Result<Vec<_>>>()
+            };
+            read().during(self.path(), DOING)
+        })?;
+        rows.into_iter().collect()
+    }
+
+    /// The tasks of a run that failed, by step and id; at most `limit`.
+    ///
+    /// # Errors
+    ///
+    /// If a record is damaged or the catalog cannot be read.
+    pub fn failed_tasks(&self, run: RunId, limit: usize) -> Result<Vec<TaskRecord>> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = self.shared().pool().with(|connection| {
+            let read = || {
+                connection
+                    .prepare_cached(
+                        "SELECT key, record, step FROM tasks WHERE run = ?1 AND status <> 0
+                         ORDER BY step, key LIMIT ?2",
+                    )?
+                    .query_map(params![columns::run(run), limit], |row| {
+                        let step = StepIndex(row.get(2)?);
+                        Ok(decode(
+                            run,
+                            step,
+                            row.get_ref(0)?.as_blob()?,
+                            row.get_ref(1)?.as_blob()?,
+                        ))
+                    })?
+                    .collect::<rusqlite::Result<Vec<_>>>()
+            };
+            read().during(self.path(), DOING)
+        })?;
+        rows.into_iter().collect()
+    }
+
+    /// Several tasks of one step, in the order asked for; none where there is no such task.
+    ///
+    /// Meant for the inputs of a join: ids that follow each other are read in one go.
+    ///
+    /// # Errors
+    ///
+    /// If a record is damaged or the catalog cannot be read.
+    pub fn tasks_by_id(
+        &self,
+        run: RunId,
+        step: StepIndex,
+        ids: &[TaskId],
+    ) -> Result<Vec<Option<TaskRecord>>> {
+        let mut found = vec![None; ids.len()];
+        let mut wanted: Vec<Wanted> =
+            ids.iter().enumerate().map(|(place, id)| (id.sort_key(), place)).collect();
+        wanted.sort_unstable();
+        self.shared().pool().with(|connection| {
+            // All of them as of one moment, and one look at the locks of the catalog.
+            let transaction = connection.unchecked_transaction().during(self.path(), DOING)?;
+            for chunk in wanted.chunk_by(|(before, _), (after, _)| follows(before, after)) {
+                if let Some(rest) = self.scan(connection, run, step, chunk, &mut found)? {
+                    self.seek(connection, run, step, rest, &mut found)?;
+                }
+            }
+            transaction.finish().during(self.path(), DOING)
+        })?;
+        Ok(found)
+    }
+
+    /// Reads tasks by one walk through a range. Gives up where it meets too many others, such as
+    /// those of the rounds of a loop, and returns what is left to be read.
+    fn scan<'w>(
+        &self,
+        connection: &Connection,
+        run: RunId,
+        step: StepIndex,
+        wanted: &'w [Wanted],
+        found: &mut [Option<TaskRecord>],
+    ) -> Result<Option<&'w [Wanted]>> {
+        let ([(first, _), .., (last, _)], [_, _, ..]) = (wanted, wanted) else {
+            return Ok(Some(wanted));
+        };
+        let mut statement = connection
+            .prepare_cached(
+                "SELECT key, record FROM tasks
+                 WHERE run = ?1 AND step = ?2 AND key BETWEEN ?3 AND ?4 ORDER BY key",
+            )
+            .during(self.path(), DOING)?;
+        let mut rows = statement
+            .query(params![columns::run(run), step.0, first, last])
+            .during(self.path(), DOING)?;
+        let mut others = 0;
+        let mut left = wanted;
+        while let Some(row) = rows.next().during(self.path(), DOING)? {
+            let key = key(row).during(self.path(), DOING)?;
+            let gone = left.partition_point(|(wanted, _)| wanted.as_slice() < key);
+            left = &left[gone..];
+            let same = left.partition_point(|(wanted, _)| wanted.as_slice() == key);
+            if same == 0 {
+                others += 1;
+                if others > wanted.len() {
+                    return Ok(Some(left));
+                }
+                continue;
+            }
+            let record = bytes(row).during(self.path(), DOING)?;
+            let record = decode(run, step, key, record)?;
+            for (_, place) in &left[..same] {
+                found[*place] = Some(record.clone());
+            }
+            left = &left[same..];
+        }
+        Ok(None)
+    }
+
+    /// Reads tasks one by one.
+    fn seek(
+        &self,
+        connection: &Connection,
+        run: RunId,
+        step: StepIndex,
+        wanted: &[Wanted],
+        found: &mut [Option<TaskRecord>],
+    ) -> Result<()> {
+        let mut statement = connection
+            .prepare_cached("SELECT record FROM tasks WHERE run = ?1 AND step = ?2 AND key = ?3")
+            .during(self.path(), DOING)?;
+        for (key, place) in wanted {
+            let record = statement
+                .query_row(params![columns::run(run), step.0, key], |row| {
+                    Ok(decode(run, step, key, row.get_ref(0)?.as_blob()?))
+                })
+                .optional()
+                .during(self.path(), DOING)?;
+            found[*place] = record.transpose()?;
+        }
+        Ok(())
+    }
+}
+
+fn key<'a>(row: &'a Row<'_>) -> rusqlite::Result<&'a [u8]> {
+    Ok(row.get_ref(0)?.as_blob()?)
+}
+
+fn bytes<'a>(row: &'a Row<'_>) -> rusqlite::Result<&'a [u8]> {
+    Ok(row.get_ref(1)?.as_blob()?)
+}
+
+/// Whether a key belongs in one range with the key before it: their positions follow each other,
+/// or differ by their rounds alone.
+fn follows(before: &[u8], after: &[u8]) -> bool {
+    match (innermost(before), innermost(after)) {
+        (Some((around, before)), Some((also, after))) => {
+            around == also && (before..=before.saturating_add(1)).contains(&after)
+        }
+        _ => false,
+    }
+}
+
+/// The position in the innermost foreach, and the part of the key before it.
+fn innermost(key: &[u8]) -> Option<(&[u8], u32)> {
+    let (indices, _round) = key.split_last_chunk::<4>()?;
+    let (around, last) = indices.split_last_chunk::<4>()?;
+    Some((around, u32::from_be_bytes(*last)))
+}
+
+/// Reads a record and makes sure that it is of the task that the catalog says.
+fn decode(run: RunId, step: StepIndex, key: &[u8], bytes: &[u8]) -> Result<TaskRecord> {
+    let task = || {
+        let task = TaskId::from_sort_key(key).unwrap_or(TaskId::ROOT);
+        Box::new(TaskRef { step, task })
+    };
+    let record: TaskRecord = record::decode(bytes).map_err(|error| StoreError::DamagedTask {
+        run,
+        task: task(),
+        source: error.into(),
+    })?;
+    if record.id.step == step && record.id.task.sort_key() == key {
+        Ok(record)
+    } else {
+        let source = RecordFault::Misplaced;
+        Err(StoreError::DamagedTask { run, task: task(), source })
+    }
+}

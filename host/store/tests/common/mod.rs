@@ -1,0 +1,72 @@
+//! What the tests of the store share: small runs and records.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "helpers of tests, of which each file uses a part"
+)]
+
+use wflow_model::Digest;
+use wflow_model::Name;
+use wflow_model::TaskId;
+use wflow_model::record::Artifacts;
+use wflow_model::record::Log;
+use wflow_model::record::Outcome;
+use wflow_model::record::RunEnd;
+use wflow_model::record::RunRecord;
+use wflow_model::record::RunStatus;
+use wflow_model::record::TaskRecord;
+use wflow_model::record::Timestamp;
+use wflow_model::task::StepIndex;
+use wflow_model::task::TaskRef;
+use wflow_store::Store;
+
+pub const FORMAT: &str = "application/cbor";
+
+/// A new store in a folder of its own, which lasts as long as the first value.
+pub fn store() -> (tempfile::TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::create_or_open(&folder.path().join(Store::FOLDER)).unwrap();
+    (folder, store)
+}
+
+pub fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+pub fn flow(text: &str) -> RunRecord {
+    RunRecord {
+        flow: name(text),
+        graph: "{}".to_owned(),
+        component: Digest::of(text.as_bytes()),
+        parameters: Artifacts::new(),
+        seed: 1,
+        logical_time: 2,
+        host_version: "0.1.0".to_owned(),
+    }
+}
+
+/// A task in a foreach.
+pub fn at(step: u32, index: u32) -> TaskRef {
+    TaskRef { step: StepIndex(step), task: TaskId::ROOT.child(index) }
+}
+
+pub fn done(id: TaskRef) -> TaskRecord {
+    TaskRecord {
+        id,
+        attempt: 0,
+        started: Timestamp(10),
+        finished: Timestamp(20),
+        outcome: Outcome::Done,
+        inherits: None,
+        artifacts: Artifacts::new(),
+        removed: Vec::new(),
+        inherited: Artifacts::new(),
+        stdout: Log::default(),
+        stderr: Log::default(),
+    }
+}
+
+pub fn ended(status: RunStatus) -> RunEnd {
+    RunEnd { status, finished: Timestamp(30), failed: None }
+}
