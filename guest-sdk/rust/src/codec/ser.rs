@@ -1,0 +1,487 @@
+//! Deterministic CBOR from serde.
+
+use super::{CBOR, CodecError, MARK, MAX_DEPTH};
+use minicbor::Encoder;
+use serde::ser::{self, Serialize};
+
+/// Writes one value. What it holds so far is always deterministic CBOR, or, in a value with a
+/// format of its own, its bare bytes.
+pub(super) struct Serializer {
+    pub(super) out: Vec<u8>,
+    pub(super) format: &'static str,
+    /// Nothing has been written and no container is open: the next is the whole value.
+    whole: bool,
+    /// Text and bytes are written without their headers.
+    bare: bool,
+    depth: usize,
+}
+
+type Done = Result<(), CodecError>;
+
+impl Serializer {
+    pub(super) fn top() -> Self {
+        Self { out: Vec::new(), format: CBOR, whole: true, bare: false, depth: 0 }
+    }
+
+    /// A serialiser for a part that is put in its place later.
+    fn part(&self, bare: bool) -> Self {
+        Self { out: Vec::new(), format: CBOR, whole: false, bare, depth: self.depth }
+    }
+
+    fn cbor(&mut self) -> Encoder<&mut Vec<u8>> {
+        self.whole = false;
+        Encoder::new(&mut self.out)
+    }
+
+    fn descend(&mut self) -> Done {
+        self.whole = false;
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(CodecError(format!("the value nests deeper than {MAX_DEPTH} levels")));
+        }
+        Ok(())
+    }
+
+    /// Starts an array; of unknown length, it is collected first.
+    fn array(&mut self, len: Option<usize>) -> Result<Seq<'_>, CodecError> {
+        self.descend()?;
+        let held = match len {
+            Some(len) => {
+                infallible(self.cbor().array(len as u64));
+                None
+            }
+            None => Some((self.part(false), 0)),
+        };
+        Ok(Seq { outer: self, held })
+    }
+
+    fn map(&mut self, len: usize) -> Result<Map<'_>, CodecError> {
+        self.descend()?;
+        let entries = Vec::with_capacity(len.min(4096));
+        let part = self.part(false);
+        Ok(Map { outer: self, part, entries })
+    }
+
+    /// Starts the map of one entry that a variant with content is.
+    fn variant(&mut self, variant: &'static str) -> Done {
+        self.descend()?;
+        infallible(self.cbor().map(1));
+        infallible(self.cbor().str(variant));
+        Ok(())
+    }
+
+    /// An integer of any size: as a number where one fits, else as a bignum.
+    fn integer(&mut self, negative: bool, magnitude: u128) {
+        match u64::try_from(magnitude) {
+            Ok(small) if negative => header(self.cbor().writer_mut(), 1, small),
+            Ok(small) => header(self.cbor().writer_mut(), 0, small),
+            Err(_) => {
+                let bytes = magnitude.to_be_bytes();
+                let first = bytes.iter().position(|&byte| byte != 0).unwrap_or(0);
+                header(self.cbor().writer_mut(), 6, if negative { 3 } else { 2 });
+                infallible(self.cbor().bytes(&bytes[first..]));
+            }
+        }
+    }
+}
+
+/// Writing to memory cannot fail.
+fn infallible<T>(result: Result<T, minicbor::encode::Error<std::convert::Infallible>>) {
+    debug_assert!(result.is_ok(), "a vector takes what is written to it");
+}
+
+/// The first bytes of an item: its major type and the shortest form of a number.
+fn header(out: &mut Vec<u8>, major: u8, number: u64) {
+    let major = major << 5;
+    let bytes = number.to_be_bytes();
+    match number {
+        0..24 => out.push(major | bytes[7]),
+        24..0x100 => out.extend([major | 24, bytes[7]]),
+        0x100..0x1_0000 => {
+            out.push(major | 25);
+            out.extend(&bytes[6..]);
+        }
+        0x1_0000..0x1_0000_0000 => {
+            out.push(major | 26);
+            out.extend(&bytes[4..]);
+        }
+        _ => {
+            out.push(major | 27);
+            out.extend(bytes);
+        }
+    }
+}
+
+/// The shortest float that has exactly this value; there is one NaN.
+fn float(encoder: &mut Encoder<&mut Vec<u8>>, value: f64) {
+    let single = value as f32;
+    if value.is_nan() {
+        encoder.writer_mut().extend([0xf9, 0x7e, 0x00]);
+    } else if f64::from(single).to_bits() != value.to_bits() {
+        infallible(encoder.f64(value));
+    } else if let Some(half) = half(single) {
+        encoder.writer_mut().push(0xf9);
+        encoder.writer_mut().extend(half.to_be_bytes());
+    } else {
+        infallible(encoder.f32(single));
+    }
+}
+
+/// The bits of the half-precision float that has exactly this value, which is no NaN.
+fn half(value: f32) -> Option<u16> {
+    let bits = value.to_bits();
+    let sign = ((bits >> 16) & 0x8000) as u16;
+    let exponent = (bits >> 23) & 0xff;
+    let fraction = bits & 0x7f_ffff;
+    match exponent {
+        0 if fraction == 0 => Some(sign),
+        255 if fraction == 0 => Some(sign | 0x7c00),
+        // A normal half: 10 bits of fraction are enough.
+        113..=142 if fraction & 0x1fff == 0 => {
+            Some(sign | ((exponent - 112) << 10) as u16 | (fraction >> 13) as u16)
+        }
+        // A subnormal half: a multiple of 2^-24.
+        103..=112 => {
+            let whole = fraction | 0x80_0000;
+            let shift = 126 - exponent;
+            (whole & ((1 << shift) - 1) == 0).then(|| sign | (whole >> shift) as u16)
+        }
+        _ => None,
+    }
+}
+
+impl<'a> ser::Serializer for &'a mut Serializer {
+    type Ok = ();
+    type Error = CodecError;
+    type SerializeSeq = Seq<'a>;
+    type SerializeTuple = Seq<'a>;
+    type SerializeTupleStruct = Seq<'a>;
+    type SerializeTupleVariant = Seq<'a>;
+    type SerializeMap = Map<'a>;
+    type SerializeStruct = Map<'a>;
+    type SerializeStructVariant = Map<'a>;
+
+    fn is_human_readable(&self) -> bool {
+        false
+    }
+
+    fn serialize_bool(self, value: bool) -> Done {
+        infallible(self.cbor().bool(value));
+        Ok(())
+    }
+
+    fn serialize_i8(self, value: i8) -> Done {
+        self.serialize_i64(value.into())
+    }
+
+    fn serialize_i16(self, value: i16) -> Done {
+        self.serialize_i64(value.into())
+    }
+
+    fn serialize_i32(self, value: i32) -> Done {
+        self.serialize_i64(value.into())
+    }
+
+    fn serialize_i64(self, value: i64) -> Done {
+        // The number of a negative integer n is -1 - n, which is its complement.
+        if value < 0 {
+            header(self.cbor().writer_mut(), 1, !value as u64);
+            Ok(())
+        } else {
+            self.serialize_u64(value as u64)
+        }
+    }
+
+    fn serialize_i128(self, value: i128) -> Done {
+        let magnitude = if value < 0 { !value } else { value };
+        self.integer(value < 0, magnitude as u128);
+        Ok(())
+    }
+
+    fn serialize_u8(self, value: u8) -> Done {
+        self.serialize_u64(value.into())
+    }
+
+    fn serialize_u16(self, value: u16) -> Done {
+        self.serialize_u64(value.into())
+    }
+
+    fn serialize_u32(self, value: u32) -> Done {
+        self.serialize_u64(value.into())
+    }
+
+    fn serialize_u64(self, value: u64) -> Done {
+        header(self.cbor().writer_mut(), 0, value);
+        Ok(())
+    }
+
+    fn serialize_u128(self, value: u128) -> Done {
+        self.integer(false, value);
+        Ok(())
+    }
+
+    fn serialize_f32(self, value: f32) -> Done {
+        self.serialize_f64(value.into())
+    }
+
+    fn serialize_f64(self, value: f64) -> Done {
+        float(&mut self.cbor(), value);
+        Ok(())
+    }
+
+    fn serialize_char(self, value: char) -> Done {
+        self.serialize_str(value.encode_utf8(&mut [0; 4]))
+    }
+
+    fn serialize_str(self, value: &str) -> Done {
+        if self.bare {
+            self.out.extend(value.as_bytes());
+        } else {
+            infallible(self.cbor().str(value));
+        }
+        Ok(())
+    }
+
+    fn serialize_bytes(self, value: &[u8]) -> Done {
+        if self.bare {
+            self.out.extend(value);
+        } else {
+            infallible(self.cbor().bytes(value));
+        }
+        Ok(())
+    }
+
+    fn serialize_none(self) -> Done {
+        self.serialize_unit()
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Done {
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Done {
+        infallible(self.cbor().null());
+        Ok(())
+    }
+
+    fn serialize_unit_struct(self, _: &'static str) -> Done {
+        self.serialize_unit()
+    }
+
+    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Done {
+        self.serialize_str(variant)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        name: &'static str,
+        value: &T,
+    ) -> Done {
+        let Some(format) = name.strip_prefix(MARK) else { return value.serialize(self) };
+        if self.whole {
+            self.format = format;
+            self.bare = true;
+            return value.serialize(self);
+        }
+        if format == super::TEXT {
+            return value.serialize(self);
+        }
+        let mut part = self.part(true);
+        value.serialize(&mut part)?;
+        self.serialize_bytes(&part.out)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Done {
+        self.variant(variant)?;
+        value.serialize(&mut *self)?;
+        self.depth -= 1;
+        Ok(())
+    }
+
+    fn serialize_seq(self, len: Option<usize>) -> Result<Seq<'a>, CodecError> {
+        self.array(len)
+    }
+
+    fn serialize_tuple(self, len: usize) -> Result<Seq<'a>, CodecError> {
+        if self.bare {
+            // The pieces of one value, one after the other.
+            self.depth += 1;
+            return Ok(Seq { outer: self, held: None });
+        }
+        self.array(Some(len))
+    }
+
+    fn serialize_tuple_struct(self, _: &'static str, len: usize) -> Result<Seq<'a>, CodecError> {
+        self.array(Some(len))
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        len: usize,
+    ) -> Result<Seq<'a>, CodecError> {
+        self.variant(variant)?;
+        self.depth -= 1;
+        self.array(Some(len))
+    }
+
+    fn serialize_map(self, len: Option<usize>) -> Result<Map<'a>, CodecError> {
+        self.map(len.unwrap_or(0))
+    }
+
+    fn serialize_struct(self, _: &'static str, len: usize) -> Result<Map<'a>, CodecError> {
+        self.map(len)
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        len: usize,
+    ) -> Result<Map<'a>, CodecError> {
+        self.variant(variant)?;
+        self.depth -= 1;
+        self.map(len)
+    }
+}
+
+/// An array in the making.
+pub(super) struct Seq<'a> {
+    outer: &'a mut Serializer,
+    /// The items so far and their number, where the number has to be known first.
+    held: Option<(Serializer, u64)>,
+}
+
+impl Seq<'_> {
+    fn push<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
+        match &mut self.held {
+            Some((part, count)) => {
+                *count += 1;
+                value.serialize(part)
+            }
+            None => value.serialize(&mut *self.outer),
+        }
+    }
+
+    fn finish(self) -> Done {
+        if let Some((part, count)) = self.held {
+            infallible(self.outer.cbor().array(count));
+            self.outer.out.extend(part.out);
+        }
+        self.outer.depth -= 1;
+        Ok(())
+    }
+}
+
+/// A map in the making. Its entries are sorted when all are there.
+pub(super) struct Map<'a> {
+    outer: &'a mut Serializer,
+    /// All entries so far, one after the other.
+    part: Serializer,
+    /// Where in `part` each entry starts, and its value.
+    entries: Vec<(usize, usize)>,
+}
+
+impl Map<'_> {
+    fn key<T: Serialize + ?Sized>(&mut self, key: &T) -> Done {
+        let start = self.part.out.len();
+        key.serialize(&mut self.part)?;
+        self.entries.push((start, self.part.out.len()));
+        Ok(())
+    }
+
+    fn finish(self) -> Done {
+        let bytes = &self.part.out;
+        let ends = self.entries.iter().skip(1).map(|&(start, _)| start).chain([bytes.len()]);
+        let mut entries: Vec<_> = self
+            .entries
+            .iter()
+            .zip(ends)
+            .map(|(&(start, value), end)| (&bytes[start..value], &bytes[value..end]))
+            .collect();
+        if !entries.is_sorted_by(|a, b| a.0 < b.0) {
+            entries.sort_unstable_by_key(|entry| entry.0);
+            if entries.windows(2).any(|pair| pair[0].0 == pair[1].0) {
+                return Err(CodecError("a map has a key twice".into()));
+            }
+        }
+        let out = &mut self.outer.out;
+        header(out, 5, entries.len() as u64);
+        for (key, value) in entries {
+            out.extend(key);
+            out.extend(value);
+        }
+        self.outer.depth -= 1;
+        Ok(())
+    }
+}
+
+macro_rules! sequence {
+    ($($name:ident $method:ident),*) => {$(
+        impl ser::$name for Seq<'_> {
+            type Ok = ();
+            type Error = CodecError;
+
+            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
+                self.push(value)
+            }
+
+            fn end(self) -> Done {
+                self.finish()
+            }
+        }
+    )*};
+}
+
+sequence!(
+    SerializeSeq serialize_element,
+    SerializeTuple serialize_element,
+    SerializeTupleStruct serialize_field,
+    SerializeTupleVariant serialize_field
+);
+
+impl ser::SerializeMap for Map<'_> {
+    type Ok = ();
+    type Error = CodecError;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Done {
+        self.key(key)
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
+        value.serialize(&mut self.part)
+    }
+
+    fn end(self) -> Done {
+        self.finish()
+    }
+}
+
+macro_rules! structure {
+    ($($name:ident),*) => {$(
+        impl ser::$name for Map<'_> {
+            type Ok = ();
+            type Error = CodecError;
+
+            fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Done {
+                self.key(key)?;
+                value.serialize(&mut self.part)
+            }
+
+            fn end(self) -> Done {
+                self.finish()
+            }
+        }
+    )*};
+}
+
+structure!(SerializeStruct, SerializeStructVariant);

@@ -1,0 +1,195 @@
+//! Why a step failed.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::panic::Location;
+
+/// What a step returns that may fail. [`Error`] takes in any error by `?`.
+pub type Result<T = (), E = Error> = std::result::Result<T, E>;
+
+/// Any error, with the place in the flow where `?`, or `.into()`, made it one.
+///
+/// It comes from every type that is a [`std::error::Error`], from strings, and from other such
+/// boxes (`anyhow::Error` among them):
+///
+/// ```
+/// use wflow_sdk::prelude::*;
+///
+/// fn parse(text: &str) -> Result<f64> {
+///     let value: f64 = text.trim().parse().context("no number")?;
+///     ensure!(value > 0.0, "{value} is too small");
+///     if value > 1e6 {
+///         Err("too large")?;
+///     }
+///     Ok(value)
+/// }
+/// let error = parse("abc").unwrap_err();
+/// assert_eq!(error.to_string(), "no number: invalid float literal");
+/// assert_eq!(error.kind(), "ParseFloatError");
+/// ```
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: &'static str,
+    /// What was going on, the latest last.
+    context: Vec<String>,
+    source: Box<dyn StdError>,
+    location: Option<&'static Location<'static>>,
+}
+
+impl Error {
+    /// An error that is nothing but a message.
+    #[track_caller]
+    pub fn msg(message: impl fmt::Display) -> Self {
+        message.to_string().into()
+    }
+
+    /// What kind of error it is: the name of its type, without the path; empty if it is only
+    /// a message.
+    pub fn kind(&self) -> &str {
+        self.0.kind
+    }
+
+    /// Where in the flow it came up, if that is known.
+    pub fn location(&self) -> Option<&'static Location<'static>> {
+        self.0.location
+    }
+
+    /// The error that it was made from.
+    pub fn source(&self) -> &(dyn StdError + 'static) {
+        &*self.0.source
+    }
+
+    /// Says what was going on, which is put before the message.
+    #[must_use]
+    pub fn context(mut self, context: impl fmt::Display) -> Self {
+        self.0.context.push(context.to_string());
+        self
+    }
+
+    /// An error that came up in here, of which the flow's author knows no place.
+    pub(crate) fn inner(error: impl Into<Box<dyn StdError>>) -> Self {
+        let mut error = Self::from(error);
+        error.0.location = None;
+        error
+    }
+
+    /// The same, without a place.
+    pub(crate) fn nowhere(mut self) -> Self {
+        self.0.location = None;
+        self
+    }
+
+    /// The same, at the place that called in here.
+    pub(crate) fn at(mut self, location: &'static Location<'static>) -> Self {
+        self.0.location = Some(location);
+        self
+    }
+
+    /// The causes, one a line, or nothing if there is no other than the error itself.
+    pub(crate) fn chain(&self) -> String {
+        let mut chain = String::new();
+        let mut cause = self.0.source.source();
+        while let Some(error) = cause {
+            chain.push_str("caused by: ");
+            chain.push_str(&error.to_string());
+            chain.push('\n');
+            cause = error.source();
+        }
+        chain
+    }
+}
+
+impl<E: Into<Box<dyn StdError>>> From<E> for Error {
+    #[track_caller]
+    fn from(error: E) -> Self {
+        let full = std::any::type_name::<E>();
+        let plain = full.split('<').next().unwrap_or(full);
+        let last = plain.rsplit("::").next().unwrap_or(plain);
+        // Text, and boxes that hold any error, tell nothing by their type.
+        let kind = match last {
+            "&str" | "String" | "Cow" | "Box" | "CodecError" => "",
+            "Error" if full.starts_with("anyhow::") => "",
+            _ => last,
+        };
+        Self(Box::new(Inner {
+            kind,
+            context: Vec::new(),
+            source: error.into(),
+            location: Some(Location::caller()),
+        }))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for context in self.0.context.iter().rev() {
+            write!(f, "{context}: ")?;
+        }
+        write!(f, "{}", self.0.source)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        for line in self.chain().lines() {
+            write!(f, "\n{line}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Adds to an error what was going on, and makes an error of a `None`.
+pub trait Context<T> {
+    /// Puts `context` before the message of the error.
+    ///
+    /// # Errors
+    ///
+    /// The error of `self`; if `self` is `None`, the context alone.
+    #[track_caller]
+    fn context(self, context: impl fmt::Display) -> Result<T>;
+}
+
+impl<T, E: Into<Error>> Context<T> for std::result::Result<T, E> {
+    #[track_caller]
+    fn context(self, context: impl fmt::Display) -> Result<T> {
+        match self {
+            Ok(value) => Ok(value),
+            Err(error) => Err(error.into().context(context)),
+        }
+    }
+}
+
+impl<T> Context<T> for Option<T> {
+    #[track_caller]
+    fn context(self, context: impl fmt::Display) -> Result<T> {
+        match self {
+            Some(value) => Ok(value),
+            None => Err(Error::msg(context)),
+        }
+    }
+}
+
+/// Fails the step with a message, which is written as in `format!`.
+#[macro_export]
+macro_rules! bail {
+    ($($message:tt)+) => {
+        return ::core::result::Result::Err($crate::Error::msg(::core::format_args!($($message)+)))
+    };
+}
+
+/// Fails the step, as [`bail!`](crate::bail) does, unless the condition holds.
+#[macro_export]
+macro_rules! ensure {
+    ($condition:expr $(,)?) => {
+        if !$condition {
+            $crate::bail!("`{}` does not hold", ::core::stringify!($condition));
+        }
+    };
+    ($condition:expr, $($message:tt)+) => {
+        if !$condition {
+            $crate::bail!($($message)+);
+        }
+    };
+}
