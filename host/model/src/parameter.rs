@@ -20,7 +20,6 @@ pub const RESERVED: &[&str] = &[
     "json",
     "max-log-size",
     "max-num-splits",
-    "max-rounds",
     "max-workers",
     "memory",
     "namespace",
@@ -124,7 +123,7 @@ impl ParameterType {
     }
 
     /// Reads a value as the description of a flow gives it.
-    pub(crate) fn from_json(self, value: Json) -> Result<ParameterValue, InvalidValue> {
+    pub(crate) fn read(self, value: &Json) -> Result<ParameterValue, InvalidValue> {
         let what = match self {
             Self::String => "a string",
             Self::Int => "an integer of 64 bits",
@@ -133,7 +132,7 @@ impl ParameterType {
             Self::Json => "JSON",
             Self::Text | Self::Bytes => "a path",
         };
-        let read = match (self, &value) {
+        let read = match (self, value) {
             (Self::String, Json::String(text)) => Some(ParameterValue::String(text.clone())),
             (Self::Int, Json::Number(number)) => number.as_i64().map(ParameterValue::Int),
             (Self::Float, Json::Number(number)) => number.as_f64().map(ParameterValue::Float),
@@ -235,9 +234,9 @@ mod tests {
     #[test]
     fn defaults_have_the_type_of_the_parameter() {
         use ParameterType as T;
-        assert!(T::Int.from_json(Json::from("abc")).is_err());
-        assert!(T::Int.from_json(Json::from(1.5)).is_err());
-        assert_eq!(T::Float.from_json(Json::from(1)), Ok(ParameterValue::Float(1.0)));
-        assert!(T::Json.from_json(Json::Null).is_ok());
+        assert!(T::Int.read(&Json::from("abc")).is_err());
+        assert!(T::Int.read(&Json::from(1.5)).is_err());
+        assert_eq!(T::Float.read(&Json::from(1)), Ok(ParameterValue::Float(1.0)));
+        assert!(T::Json.read(&Json::Null).is_ok());
     }
 }

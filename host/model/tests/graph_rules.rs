@@ -26,7 +26,7 @@ fn transition(text: &str) -> Value {
         let mut words = switch.split_whitespace();
         let on = words.next().unwrap_or_default();
         let case = |word: &str| {
-            let (value, step) = word.split_once(':').unwrap();
+            let (value, step) = word.split_once(':').expect("value:step");
             json!({"value": value, "step": step})
         };
         return json!({"switch": on, "cases": words.map(case).collect::<Vec<_>>()});
@@ -207,7 +207,8 @@ fn a_valid_graph_knows_its_structure() {
     assert_eq!(step("k").foreachs, []);
     assert_eq!((step("j").joins, step("k").joins), (Some(find("a")), Some(find("start"))));
     assert_eq!(step("l").back_edges, [find("l")]);
-    assert!(step("l").looped && !step("k").looped);
+    assert!(step("l").in_loop.is_some() && step("k").in_loop.is_none());
+    assert_eq!(graph.join_of(find("a")), Some(find("j")));
 }
 
 #[test]

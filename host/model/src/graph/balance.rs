@@ -6,6 +6,7 @@
 //! the same scope, every join closes exactly one split, and `end` stands outside all.
 
 use std::collections::BTreeSet;
+use std::collections::HashMap;
 use std::collections::VecDeque;
 
 use super::Step;
@@ -77,9 +78,27 @@ pub(super) fn check(
     };
     walk.scope_of[start] = Some(OUTSIDE);
     walk.run();
-    let joins = (0..steps.len()).map(|step| walk.check_step(step, end, broken, problems)).collect();
+    let joins: Vec<Option<usize>> =
+        (0..steps.len()).map(|step| walk.check_step(step, end, broken, problems)).collect();
+    check_rivals(steps, &joins, problems);
     let foreachs = (0..steps.len()).map(|step| walk.foreachs(step)).collect();
     Balance { joins, foreachs }
+}
+
+/// Checks that no two joins end one split, between which its branches could be scattered.
+fn check_rivals(steps: &[Step], joins: &[Option<usize>], problems: &mut Problems) {
+    let mut ended = HashMap::new();
+    for (join, split) in joins.iter().enumerate() {
+        let Some(split) = *split else { continue };
+        let first = *ended.entry(split).or_insert(join);
+        if first != join {
+            problems.step(
+                join,
+                format!("it joins the split in {}, and so does {}", names(steps, [split]), names(steps, [first])),
+                "lead every branch of a split to the same join, whatever a switch on the way decides",
+            );
+        }
+    }
 }
 
 impl Walk<'_> {

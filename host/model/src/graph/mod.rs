@@ -38,6 +38,8 @@ pub struct Graph {
     steps: Vec<Step>,
     start: StepIndex,
     end: StepIndex,
+    /// For each loop how often a task may come round: as its most patient switch says.
+    loops: Vec<u32>,
 }
 
 /// One step of a flow.
@@ -55,13 +57,19 @@ pub struct Step {
     pub transition: Transition,
     /// The step whose split or foreach this join ends; none for other steps.
     pub joins: Option<StepIndex>,
+    /// The join that ends the split or foreach of this step; none if it has neither.
+    joined_by: Option<StepIndex>,
     /// The steps whose foreach this step is inside of, outermost first.
     pub foreachs: Vec<StepIndex>,
     /// The steps that it follows from going back in a loop.
     pub back_edges: Vec<StepIndex>,
-    /// Whether it is part of a loop, so that a task may come by again.
-    pub looped: bool,
+    /// The loop that it is part of, if a task may come by it again.
+    pub in_loop: Option<LoopIndex>,
 }
+
+/// A loop by its position in its graph. Loops within a loop are part of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoopIndex(usize);
 
 /// A place in the source of a flow.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -200,6 +208,20 @@ impl Graph {
     /// The last step; the first as well, in a flow of a single step.
     pub fn end(&self) -> StepIndex {
         self.end
+    }
+
+    /// How often a task may come round a loop of this graph.
+    ///
+    /// # Panics
+    ///
+    /// If the index is of another graph.
+    pub fn rounds(&self, index: LoopIndex) -> u32 {
+        self.loops[index.0]
+    }
+
+    /// The join that ends the split or foreach of this step; none if it has neither.
+    pub fn join_of(&self, split: StepIndex) -> Option<StepIndex> {
+        self.step(split).joined_by
     }
 
     /// The step of that name.

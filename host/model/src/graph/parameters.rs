@@ -53,7 +53,7 @@ pub(super) fn check(entries: Vec<ParameterEntry>, problems: &mut Problems) -> Ve
         }
         let default = match entry.default {
             serde_json::Value::Null => None,
-            value => entry.kind.from_json(value).map(Some).unwrap_or_else(|error| {
+            value => entry.kind.read(&value).map(Some).unwrap_or_else(|error| {
                 problems.flow(
                     format!("the default of parameter `{shown}`: {error}"),
                     format!(

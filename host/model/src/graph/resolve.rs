@@ -98,9 +98,10 @@ impl StepNames {
                 place: problems.place(position),
                 transition: transition.unwrap_or(Transition::End),
                 joins: None,
+                joined_by: None,
                 foreachs: Vec::new(),
                 back_edges: Vec::new(),
-                looped: false,
+                in_loop: None,
             }
         });
         Some(steps.collect())

@@ -4,10 +4,12 @@
 //! mistyped the check goes on with the name that was probably meant, so that one slip does not
 //! look like five.
 
+use std::collections::HashMap;
 use std::collections::HashSet;
 
 use super::Graph;
 use super::InvalidFlow;
+use super::LoopIndex;
 use super::MAX_STEPS;
 use super::Step;
 use super::Transition;
@@ -51,23 +53,20 @@ pub(super) fn check(document: Document) -> Result<Graph, InvalidFlow> {
     if let (Some(start), Some(end)) = ends {
         let broken = check_reach(&steps, &edges, start, end, &looped, &mut problems);
         let balance = balance::check(&steps, start, end, broken, &mut problems);
-        let component = order::components(&edges);
-        for (from, to) in order::back_edges(&edges, start) {
-            steps[to].back_edges.push(index(from));
-        }
         for (position, step) in steps.iter_mut().enumerate() {
             step.joins = balance.joins[position].map(index);
             step.foreachs = balance.foreachs[position].iter().copied().map(index).collect();
-            step.looped = edges[position].contains(&position);
         }
-        let mut members = vec![0_usize; component.len()];
-        component.iter().for_each(|&number| members[number] += 1);
-        for (step, number) in steps.iter_mut().zip(component) {
-            step.looped |= members[number] > 1;
+        for (join, split) in balance.joins.iter().enumerate() {
+            if let Some(split) = *split {
+                steps[split].joined_by = Some(index(join));
+            }
         }
+        let loops = find_loops(&mut steps, &edges, start);
         if let (Ok(name), true) = (name, problems.count() == 0) {
             let (start, end) = (index(start), index(end));
-            return Ok(Graph { name, doc: document.doc, parameters, steps, start, end });
+            let doc = document.doc;
+            return Ok(Graph { name, doc, parameters, steps, start, end, loops });
         }
     }
     Err(problems.into_error())
@@ -166,6 +165,29 @@ fn way_text(steps: &[Step], way: &[usize]) -> String {
         shown.push("...");
     }
     shown.join(" -> ")
+}
+
+/// Tells each step which loop it is part of; returns how often each may be gone round.
+fn find_loops(steps: &mut [Step], edges: &[Vec<usize>], start: usize) -> Vec<u32> {
+    let component = order::components(edges);
+    let mut loops = Vec::new();
+    let mut numbers = HashMap::new();
+    for (from, to) in order::back_edges(edges, start) {
+        steps[to].back_edges.push(index(from));
+        numbers.entry(component[to]).or_insert_with(|| {
+            loops.push(0);
+            LoopIndex(loops.len() - 1)
+        });
+    }
+    for (step, component) in steps.iter_mut().zip(component) {
+        step.in_loop = numbers.get(&component).copied();
+        if let (Some(LoopIndex(number)), Transition::Switch { rounds, .. }) =
+            (step.in_loop, &step.transition)
+        {
+            loops[number] = loops[number].max(*rounds);
+        }
+    }
+    loops
 }
 
 /// Checks that every step is reached, and can reach the end. Returns whether there are steps
