@@ -16,18 +16,22 @@ use crate::queue::Item;
 use crate::queue::Pending;
 use crate::queue::Queue;
 use crate::queue::TaskRow;
+use crate::schema;
 use crate::schema::CODING_PLAIN;
 use crate::store::Shared;
 
 const DOING: &str = "committing tasks";
 
 /// Commits what comes through the queue until it is closed.
-pub(crate) fn work(connection: &Connection, queue: &Queue, shared: &Arc<Shared>) {
+pub(crate) fn work(connection: Connection, queue: &Queue, shared: &Arc<Shared>) {
     // Whoever waits for a commit must not wait for ever, whatever happens here.
     let _guard = Guard(queue);
-    if let Err(error) = drain(connection, queue, shared) {
+    if let Err(error) = drain(&connection, queue, shared) {
         tracing::debug!(run = %queue.run(), %error, "no more commits");
         queue.fail(error);
+    }
+    if schema::set_writable(&connection, shared.path(), false).is_ok() {
+        shared.pool().put_back(connection);
     }
 }
 

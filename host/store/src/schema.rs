@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 use rusqlite::OpenFlags;
-use rusqlite::TransactionBehavior;
+use rusqlite::config::DbConfig;
 
 use crate::error::BUSY_TIMEOUT;
 use crate::error::Result;
@@ -68,32 +68,25 @@ CREATE UNIQUE INDEX blobs_by_digest ON blobs (digest);
 /// The `coding` of a blob whose row holds its plain bytes; others are for compression to come.
 pub(crate) const CODING_PLAIN: i64 = 0;
 
-/// The catalog is created, or found to be one that this program reads.
-///
-/// Called under the lock that only creators take, or on a catalog that exists.
-pub(crate) fn create(store: &Path) -> Result<()> {
+/// Makes a catalog in a file that is not there yet. When this returns the file is complete, on
+/// disk, and has no log beside it, so that it can be renamed.
+pub(crate) fn create(file: &Path, store: &Path) -> Result<()> {
     const DOING: &str = "creating its catalog";
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection =
-        Connection::open_with_flags(store.join(CATALOG), flags).during(store, DOING)?;
-    connection.busy_timeout(BUSY_TIMEOUT).during(store, DOING)?;
-    if !is_empty(&connection).during(store, DOING)? {
-        return check(&connection, store);
-    }
+    let mut connection = Connection::open_with_flags(file, flags).during(store, DOING)?;
     connection.pragma_update(None, "page_size", 4096).during(store, DOING)?;
-    connection.pragma_update(None, "journal_mode", "WAL").during(store, DOING)?;
-    let transaction = connection
-        .transaction_with_behavior(TransactionBehavior::Immediate)
-        .during(store, DOING)?;
+    let transaction = connection.transaction().during(store, DOING)?;
     transaction.execute_batch(TABLES).during(store, DOING)?;
     transaction.pragma_update(None, "application_id", APPLICATION).during(store, DOING)?;
     transaction.pragma_update(None, "user_version", VERSION).during(store, DOING)?;
-    transaction.commit().during(store, DOING)
+    transaction.commit().during(store, DOING)?;
+    connection.pragma_update(None, "journal_mode", "WAL").during(store, DOING)?;
+    connection.close().map_err(|(_, error)| error).during(store, DOING)
 }
 
-/// Opens a connection that reads; [`allow_writes`] makes it one that writes as well.
+/// Opens a connection that reads; [`set_writable`] makes it one that writes as well.
 pub(crate) fn connect(store: &Path) -> Result<Connection> {
     const DOING: &str = "opening its catalog";
     // A connection that may write, even where it only reads: the first one to come after a crash
@@ -105,6 +98,7 @@ pub(crate) fn connect(store: &Path) -> Result<Connection> {
     connection.set_prepared_statement_cache_capacity(32);
     check(&connection, store)?;
     connection.execute_batch(SETTINGS).during(store, DOING)?;
+    checkpoint_on_close(&connection, false);
     Ok(connection)
 }
 
@@ -121,16 +115,17 @@ PRAGMA trusted_schema = OFF;
 PRAGMA query_only = ON;
 ";
 
-/// Makes a connection one that writes.
-pub(crate) fn allow_writes(connection: &Connection, store: &Path) -> Result<()> {
-    connection.pragma_update(None, "query_only", false).during(store, "opening its catalog")
+/// Says whether a connection writes or only reads.
+pub(crate) fn set_writable(connection: &Connection, store: &Path, writable: bool) -> Result<()> {
+    connection.pragma_update(None, "query_only", !writable).during(store, "opening its catalog")
 }
 
-/// Whether nobody has written anything into the database yet.
-fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
-    Ok(pragma(connection, "user_version")? == 0
-        && pragma(connection, "application_id")? == 0
-        && pragma(connection, "schema_version")? == 0)
+/// Says whether a connection checkpoints when it is closed, if it is the last one.
+pub(crate) fn checkpoint_on_close(connection: &Connection, wanted: bool) {
+    let setting = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+    if let Err(error) = connection.set_db_config(setting, !wanted) {
+        tracing::debug!(%error, "closing the catalog will cost some milliseconds");
+    }
 }
 
 fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<i64> {
@@ -141,15 +136,13 @@ fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<i64> {
 fn check(connection: &Connection, store: &Path) -> Result<()> {
     const DOING: &str = "reading the version of its catalog";
     let foreign = |why| StoreError::NotAStore { path: store.to_path_buf(), why };
-    if is_empty(connection).during(store, DOING)? {
-        return Err(foreign("its catalog is empty"));
-    }
     if pragma(connection, "application_id").during(store, DOING)? != APPLICATION {
         return Err(foreign("its catalog.sqlite was made by another program"));
     }
     // There is only one version so far; the next one migrates here what is older.
     match pragma(connection, "user_version").during(store, DOING)? {
         VERSION => Ok(()),
+        found if found < VERSION => Err(foreign("its catalog has a version that never was")),
         found => Err(StoreError::Newer { path: store.to_path_buf(), found, supported: VERSION }),
     }
 }

@@ -203,6 +203,19 @@ impl Shared {
     }
 }
 
+/// A write-ahead log of up to this many bytes stays when a store is closed. Moving it to the
+/// database would make every small run wait for the disk three times more; reading it costs the
+/// next one who opens the store a millisecond at most.
+const KEPT_LOG: u64 = 1 << 20;
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if self.root.metadata(schema::CATALOG_LOG).is_ok_and(|log| log.len() > KEPT_LOG) {
+            self.pool.checkpoint_on_close();
+        }
+    }
+}
+
 const OPENING: &str = "opening its folder";
 const CREATING: &str = "creating its folder";
 
@@ -257,7 +270,29 @@ fn create(path: &Path) -> Result<()> {
         .during(path, CREATING)?
         .into_std();
     lock.lock().during(path, CREATING)?;
+    if is_created(path) {
+        return Ok(());
+    }
+    // SQLite would play the old log into the new catalog.
+    if root.exists(schema::CATALOG_LOG) {
+        return Err(StoreError::NotAStore {
+            path: path.to_path_buf(),
+            why: "it holds the log of a catalog, but its catalog.sqlite was removed",
+        });
+    }
     root.write(IGNORE, "*\n").during(path, CREATING)?;
-    schema::create(path)?;
+    // Made under another name, so that nobody opens half a catalog; without what a process left
+    // that was killed while it did the same.
+    let unfinished = Path::new(TEMPORARY).join(schema::CATALOG);
+    for leftover in [unfinished.clone(), Path::new(TEMPORARY).join(schema::CATALOG_LOG)] {
+        match root.remove_file(leftover) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(error).during(path, CREATING);
+            }
+            _ => {}
+        }
+    }
+    schema::create(&path.join(&unfinished), path)?;
+    root.rename(unfinished, &root, schema::CATALOG).during(path, CREATING)?;
     sync_folder(&root).during(path, CREATING)
 }

@@ -62,7 +62,7 @@ pub(crate) struct Sink {
 impl RunWriter {
     pub(crate) fn begin(shared: Arc<Shared>, record: &RunRecord, now: Timestamp) -> Result<Self> {
         let mut connection = shared.pool().take()?;
-        schema::allow_writes(&connection, shared.path())?;
+        schema::set_writable(&connection, shared.path(), true)?;
         let (run, lock) = register(&mut connection, &shared, record, now)?;
         let queue = Arc::new(Queue::new(run));
         shared.register(&queue);
@@ -70,7 +70,7 @@ impl RunWriter {
             let (shared, queue) = (Arc::clone(&shared), Arc::clone(&queue));
             thread::Builder::new()
                 .name("wflow-commit".to_owned())
-                .spawn(move || commit::work(&connection, &queue, &shared))
+                .spawn(move || commit::work(connection, &queue, &shared))
         }
         .during(shared.path(), "starting the thread that commits")?;
         let rest = Mutex::new(Some(Rest { committer, lock }));

@@ -1,0 +1,100 @@
+//! What a committed task costs. Run by hand:
+//! `cargo test --release -p wflow-store --test cost -- --ignored --nocapture`
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement, printed")]
+
+mod common;
+
+use std::time::Duration;
+use std::time::Instant;
+
+use common::*;
+use wflow_model::record::RunStatus;
+use wflow_model::task::StepIndex;
+
+/// The processor time of this process, in the kernel and outside of it, to a hundredth of a
+/// second.
+fn processor_time() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+    Duration::from_millis(ticks * 10)
+}
+
+#[test]
+#[ignore = "a measurement, of use on a quiet machine only"]
+fn cost_of_a_task() {
+    let threads = 2;
+    for count in [10_000u32, 100_000, 1_000_000] {
+        let (_folder, store) = store();
+        let writer = store.begin(&flow("Cost")).unwrap();
+        let (wall, cpu) = (Instant::now(), processor_time());
+        std::thread::scope(|scope| {
+            for thread in 0..threads {
+                let writer = &writer;
+                scope.spawn(move || {
+                    for index in (thread..count).step_by(threads as usize) {
+                        let mut task = done(at(1, index));
+                        task.inherits = Some(common::at(0, 1));
+                        let square = u64::from(index).pow(2).to_le_bytes();
+                        task.artifacts.insert(name("square"), writer.put(FORMAT, &square).unwrap());
+                        task.artifacts.insert(name("text"), writer.put(FORMAT, &[7; 100]).unwrap());
+                        writer.append(&task).unwrap();
+                    }
+                });
+            }
+        });
+        writer.flush().unwrap();
+        let (wall, cpu) = (wall.elapsed(), processor_time() - cpu);
+        let finish = Instant::now();
+        writer.finish(&ended(RunStatus::Done)).unwrap();
+        let finish = finish.elapsed();
+        let read = Instant::now();
+        let ids: Vec<_> = (0..count).map(|index| at(1, index).task).collect();
+        for ids in ids.chunks(512) {
+            let found = store.tasks_by_id(writer.run(), StepIndex(1), ids).unwrap();
+            assert!(found.iter().all(Option::is_some));
+        }
+        let read = read.elapsed();
+        let bytes: u64 = std::fs::read_dir(store.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().metadata().unwrap().len())
+            .sum();
+        println!(
+            "{count:8} tasks: wall {:6.2} us, cpu {:6.2} us, lookup {:5.2} us each; finish {finish:?}; {} bytes each",
+            wall.as_secs_f64() * 1e6 / f64::from(count),
+            cpu.as_secs_f64() * 1e6 / f64::from(count),
+            read.as_secs_f64() * 1e6 / f64::from(count),
+            bytes / u64::from(count),
+        );
+    }
+}
+
+#[test]
+#[ignore = "a measurement, of use on a quiet machine only"]
+fn cost_of_a_small_run() {
+    let (_folder, first) = store();
+    let path = first.path().to_path_buf();
+    drop(first);
+    for _ in 0..5 {
+        let mut marks = vec![("", Instant::now())];
+        let store = wflow_store::Store::create_or_open(&path).unwrap();
+        marks.push(("open", Instant::now()));
+        let writer = store.begin(&flow("Small")).unwrap();
+        marks.push(("begin", Instant::now()));
+        for index in 0..4 {
+            writer.append(&done(at(1, index))).unwrap();
+        }
+        writer.flush().unwrap();
+        marks.push(("4 tasks", Instant::now()));
+        writer.finish(&ended(RunStatus::Done)).unwrap();
+        marks.push(("finish", Instant::now()));
+        drop(writer);
+        drop(store);
+        marks.push(("close", Instant::now()));
+        for pair in marks.windows(2) {
+            print!("{} {:?}  ", pair[1].0, pair[1].1 - pair[0].1);
+        }
+        println!();
+    }
+}
