@@ -1,0 +1,296 @@
+//! The host's side of the contract in `wit/flow.wit`.
+//!
+//! Written by hand rather than generated, for one reason: a byte that a guest puts is handed
+//! on where it lies in the guest's memory, and a byte that it gets is copied into it straight
+//! from where the store has it. Generated bindings copy each to a `Vec` first. Types are
+//! checked against those of the component when it is loaded.
+
+use std::sync::Arc;
+
+use wasmtime::StoreContextMut;
+use wasmtime::component::ComponentType;
+use wasmtime::component::Lift;
+use wasmtime::component::Linker;
+use wasmtime::component::LinkerInstance;
+use wasmtime::component::Lower;
+use wasmtime::component::Resource;
+use wasmtime::component::ResourceType;
+use wasmtime::component::WasmList;
+
+use crate::ArtifactRead;
+use crate::ArtifactWrite;
+use crate::Channel;
+use crate::Frame;
+use crate::MAX_READ;
+use crate::Problem;
+use crate::TaskIo;
+use crate::Value;
+use crate::state::State;
+
+/// The text of the contract.
+pub(crate) const WIT: &str = include_str!("../../../wit/flow.wit");
+
+/// The most random bytes that one `task.random` may draw.
+const MAX_RANDOM: u32 = 65_536;
+
+/// Why a guest says that its task failed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, ComponentType, Lift)]
+#[component(record)]
+pub struct GuestFailure {
+    /// What kind of failure: `panic`, the class of an exception; or empty.
+    pub kind: String,
+    /// What happened, in the guest's own words.
+    pub message: String,
+    /// `file:line:column` or `file:line` in the flow's source; or empty.
+    pub location: String,
+    /// A traceback or a chain of causes; or empty.
+    pub trace: String,
+}
+
+/// The guest broke a rule in a call that has no result to say so in.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Violation(pub(crate) String);
+
+/// An import was called that only a task may call.
+fn outside_a_task(import: &str) -> Violation {
+    Violation(format!(
+        "`{import}` was called while the flow was being described, which is before any task \
+         runs: build the graph without it"
+    ))
+}
+
+#[derive(ComponentType, Lower)]
+#[component(record)]
+struct Identity {
+    flow: Arc<str>,
+    step: Arc<str>,
+    task: String,
+    attempt: u32,
+    frames: Vec<Frame>,
+}
+
+/// A reader in the hands of the guest.
+struct Reader(Box<dyn ArtifactRead>);
+
+/// A writer in the hands of the guest; none once it is finished.
+struct Writer(Option<Box<dyn ArtifactWrite>>);
+
+type Context<'a> = StoreContextMut<'a, State>;
+/// What a host call returns: a tuple, as the results of a function are a list.
+type Return<T> = wasmtime::Result<(T,)>;
+/// The same for a function whose result is a `result`.
+type Answer<T> = Return<Result<T, Problem>>;
+
+/// Provides the contract to guests.
+pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    link_task(&mut linker.instance("wflow:flow/task@0.1.0")?)?;
+    link_artifacts(&mut linker.instance("wflow:flow/artifacts@0.1.0")?)?;
+    link_inputs(&mut linker.instance("wflow:flow/inputs@0.1.0")?)
+}
+
+fn link_task(task: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
+    task.func_wrap("identify", |cx: Context<'_>, (): ()| -> Return<Identity> {
+        let task = cx.data().task.as_ref().ok_or_else(|| outside_a_task("task.identify"))?;
+        Ok((Identity {
+            flow: task.flow.clone(),
+            step: task.step.clone(),
+            task: task.task.clone(),
+            attempt: task.attempt,
+            frames: task.frames.clone(),
+        },))
+    })?;
+    task.func_wrap("run-id", |cx: Context<'_>, (): ()| -> Return<Arc<str>> {
+        let task = cx.data().task.as_ref().ok_or_else(|| outside_a_task("task.run-id"))?;
+        Ok((task.run_id.clone(),))
+    })?;
+    task.func_wrap("now", |mut cx: Context<'_>, (): ()| -> Return<u64> {
+        Ok((cx.data_mut().clock.wall(),))
+    })?;
+    task.func_wrap("random", |mut cx: Context<'_>, (count,): (u32,)| -> Return<Vec<u8>> {
+        if count > MAX_RANDOM {
+            let text = format!("`task.random` was asked for {count} bytes; at most {MAX_RANDOM}");
+            return Err(Violation(text).into());
+        }
+        Ok((cx.data_mut().random().bytes(count as usize),))
+    })?;
+    task.func_wrap(
+        "log",
+        |mut cx: Context<'_>, (channel, text): (Channel, Vec<u8>)| -> wasmtime::Result<()> {
+            cx.data_mut().log(channel, &text);
+            Ok(())
+        },
+    )?;
+    task.func_wrap(
+        "fail",
+        |mut cx: Context<'_>, (failure,): (GuestFailure,)| -> wasmtime::Result<()> {
+            cx.data_mut().failure = Some(failure);
+            Ok(())
+        },
+    )
+}
+
+fn link_artifacts(artifacts: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
+    artifacts.func_wrap("get", |mut cx: Context<'_>, (name,): (String,)| -> Answer<Value> {
+        Ok((io(&mut cx, "artifacts.get")?.get(&name),))
+    })?;
+    artifacts.func_wrap(
+        "put",
+        |mut cx: Context<'_>, args: (String, String, WasmList<u8>)| -> Answer<()> {
+            let (name, format, data) = args;
+            // The data is borrowed from the memory of the store that holds `io`, so `io`
+            // steps out of it for the call.
+            let mut io = cx.data_mut().io.take().ok_or_else(|| outside_a_task("artifacts.put"))?;
+            let answer = io.put(&name, &format, data.as_le_slice(&cx));
+            cx.data_mut().io = Some(io);
+            Ok((answer,))
+        },
+    )?;
+    artifacts.func_wrap("remove", |mut cx: Context<'_>, (name,): (String,)| -> Answer<()> {
+        Ok((io(&mut cx, "artifacts.remove")?.remove(&name),))
+    })?;
+    artifacts.func_wrap("names", |mut cx: Context<'_>, (): ()| -> Return<Vec<Arc<str>>> {
+        Ok((io(&mut cx, "artifacts.names")?.names(),))
+    })?;
+    artifacts.func_wrap("item", |mut cx: Context<'_>, (level,): (u32,)| -> Answer<Value> {
+        Ok((io(&mut cx, "artifacts.item")?.item(level),))
+    })?;
+    artifacts.func_wrap(
+        "open",
+        |mut cx: Context<'_>, (name,): (String,)| -> Answer<Resource<Reader>> {
+            let opened = io(&mut cx, "artifacts.open")?.open(&name);
+            handle(&mut cx, opened.map(Reader))
+        },
+    )?;
+    artifacts.func_wrap(
+        "create",
+        |mut cx: Context<'_>, args: (String, String)| -> Answer<Resource<Writer>> {
+            let (name, format) = args;
+            let created = io(&mut cx, "artifacts.create")?.create(&name, &format);
+            handle(&mut cx, created.map(|writer| Writer(Some(writer))))
+        },
+    )?;
+    link_reader(artifacts)?;
+    link_writer(artifacts)
+}
+
+fn link_reader(artifacts: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
+    artifacts.resource("reader", ResourceType::host::<Reader>(), |mut cx, handle| {
+        cx.data_mut().table.delete(Resource::<Reader>::new_own(handle))?;
+        Ok(())
+    })?;
+    artifacts.func_wrap(
+        "[method]reader.format",
+        |cx: Context<'_>, (reader,): (Resource<Reader>,)| -> Return<Arc<str>> {
+            Ok((cx.data().table.get(&reader)?.0.format(),))
+        },
+    )?;
+    artifacts.func_wrap(
+        "[method]reader.size",
+        |cx: Context<'_>, (reader,): (Resource<Reader>,)| -> Return<u64> {
+            Ok((cx.data().table.get(&reader)?.0.size(),))
+        },
+    )?;
+    artifacts.func_wrap(
+        "[method]reader.read",
+        |mut cx: Context<'_>, args: (Resource<Reader>, u64, u32)| -> Answer<Vec<u8>> {
+            let (reader, offset, count) = args;
+            let reader = cx.data_mut().table.get_mut(&reader)?;
+            if count > MAX_READ {
+                let text = format!("{count} bytes were asked for at once; at most {MAX_READ}");
+                return Ok((Err(Problem::Refused(text)),));
+            }
+            Ok((reader.0.read(offset, count),))
+        },
+    )
+}
+
+fn link_writer(artifacts: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
+    fn finished() -> Problem {
+        Problem::Refused("the writer is finished: nothing can be added".to_owned())
+    }
+    artifacts.resource("writer", ResourceType::host::<Writer>(), |mut cx, handle| {
+        cx.data_mut().table.delete(Resource::<Writer>::new_own(handle))?;
+        Ok(())
+    })?;
+    artifacts.func_wrap(
+        "[method]writer.write",
+        |mut cx: Context<'_>, args: (Resource<Writer>, WasmList<u8>)| -> Answer<()> {
+            let (handle, data) = args;
+            // Like `put`, the writer steps out of the store that the data is borrowed from.
+            let Some(mut writer) = cx.data_mut().table.get_mut(&handle)?.0.take() else {
+                return Ok((Err(finished()),));
+            };
+            let answer = writer.write(data.as_le_slice(&cx));
+            cx.data_mut().table.get_mut(&handle)?.0 = Some(writer);
+            Ok((answer,))
+        },
+    )?;
+    artifacts.func_wrap(
+        "[method]writer.finish",
+        |mut cx: Context<'_>, (handle,): (Resource<Writer>,)| -> Answer<()> {
+            let Some(writer) = cx.data_mut().table.get_mut(&handle)?.0.take() else {
+                return Ok((Err(finished()),));
+            };
+            Ok((io(&mut cx, "writer.finish")?.finish(writer),))
+        },
+    )
+}
+
+fn link_inputs(inputs: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
+    inputs.func_wrap("count", |mut cx: Context<'_>, (): ()| -> Return<u32> {
+        Ok((io(&mut cx, "inputs.count")?.input_count(),))
+    })?;
+    inputs.func_wrap("step", |mut cx: Context<'_>, (index,): (u32,)| -> Answer<Arc<str>> {
+        Ok((io(&mut cx, "inputs.step")?.input_step(index),))
+    })?;
+    inputs.func_wrap(
+        "get",
+        |mut cx: Context<'_>, args: (String, u32, u32)| -> Answer<Vec<Option<Value>>> {
+            let (name, first, max) = args;
+            Ok((io(&mut cx, "inputs.get")?.input_get(&name, first, max),))
+        },
+    )?;
+    inputs.func_wrap(
+        "names",
+        |mut cx: Context<'_>, (index,): (u32,)| -> Answer<Vec<Arc<str>>> {
+            Ok((io(&mut cx, "inputs.names")?.input_names(index),))
+        },
+    )?;
+    inputs.func_wrap(
+        "open",
+        |mut cx: Context<'_>, (index, name): (u32, String)| -> Answer<Resource<Reader>> {
+            let opened = io(&mut cx, "inputs.open")?.input_open(index, &name);
+            handle(&mut cx, opened.map(Reader))
+        },
+    )?;
+    inputs.func_wrap(
+        "merge",
+        |mut cx: Context<'_>, args: (Vec<String>, Vec<String>)| -> Answer<()> {
+            let (include, exclude) = args;
+            Ok((io(&mut cx, "inputs.merge")?.merge(&include, &exclude),))
+        },
+    )
+}
+
+/// What the task reads and writes, for a call of `import`.
+fn io<'a>(cx: &'a mut Context<'_>, import: &str) -> Result<&'a mut dyn TaskIo, Violation> {
+    match &mut cx.data_mut().io {
+        Some(io) => Ok(&mut **io),
+        None => Err(outside_a_task(import)),
+    }
+}
+
+/// Hands a reader or writer to the guest.
+fn handle<T: Send + 'static>(
+    cx: &mut Context<'_>,
+    made: Result<T, Problem>,
+) -> Answer<Resource<T>> {
+    let made = match made {
+        Ok(made) => made,
+        Err(problem) => return Ok((Err(problem),)),
+    };
+    Ok((cx.data_mut().table.push(made).map_err(|_| {
+        Problem::Refused("too many readers, writers and timers are open: drop some".to_owned())
+    }),))
+}

@@ -1,0 +1,107 @@
+//! Core modules become components: whoever can build a plain WebAssembly module, with a C
+//! compiler or by hand, can write a flow.
+
+use std::borrow::Cow;
+
+use wasi_preview1_component_adapter_provider::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME as PREVIEW1;
+use wasi_preview1_component_adapter_provider::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER as ADAPTER;
+use wasmparser::Parser;
+use wasmparser::Payload;
+use wit_component::ComponentEncoder;
+use wit_component::StringEncoding;
+use wit_component::embed_component_metadata;
+use wit_parser::Resolve;
+use wit_parser::WorldId;
+
+use crate::contract::WIT;
+use crate::error::LoadError;
+use crate::sniff;
+use crate::sniff::Kind;
+
+/// Gives the component that the bytes of a flow stand for: themselves, or what a core module
+/// is wrapped into.
+///
+/// # Errors
+///
+/// If the bytes are neither, or the module does not fit the contract.
+pub(crate) fn component(bytes: &[u8]) -> Result<Cow<'_, [u8]>, LoadError> {
+    let kind = sniff::kind(bytes)?;
+    let outline = outline(bytes)?;
+    Ok(match kind {
+        Kind::Component => Cow::Borrowed(bytes),
+        Kind::Module => Cow::Owned(wrap(bytes, outline)?),
+    })
+}
+
+/// What is of interest in a binary, beside what it does.
+#[derive(Default)]
+struct Outline {
+    /// It says itself for which world it was built, as modules built with bindings do.
+    names_world: bool,
+    /// It imports WASI preview 1, the system interface of most compilers for core modules.
+    wants_preview1: bool,
+}
+
+/// Walks the sections without validating them; the engine does that.
+fn outline(bytes: &[u8]) -> Result<Outline, LoadError> {
+    let mut outline = Outline::default();
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload.map_err(|error| damaged(&error, bytes.len()))? {
+            Payload::CustomSection(section) if section.name().starts_with("component-type") => {
+                outline.names_world = true;
+            }
+            Payload::ImportSection(section) => {
+                for import in section.into_imports() {
+                    let import = import.map_err(|error| damaged(&error, bytes.len()))?;
+                    outline.wants_preview1 |= import.module == PREVIEW1;
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(outline)
+}
+
+fn damaged(error: &wasmparser::BinaryReaderError, size: usize) -> LoadError {
+    if error.message().contains("unexpected end") {
+        LoadError::Truncated { size }
+    } else {
+        LoadError::Invalid(error.to_string())
+    }
+}
+
+fn wrap(module: &[u8], outline: Outline) -> Result<Vec<u8>, LoadError> {
+    let mut module = Cow::Borrowed(module);
+    if !outline.names_world {
+        let (resolve, world) = contract();
+        embed_component_metadata(module.to_mut(), &resolve, world, StringEncoding::UTF8)
+            .map_err(|error| refused(&error))?;
+    }
+    let mut encoder = ComponentEncoder::default();
+    let with_module = |encoder: ComponentEncoder| {
+        let mut encoder = encoder.module(&module)?;
+        if outline.wants_preview1 {
+            encoder = encoder.adapter(PREVIEW1, ADAPTER)?;
+        }
+        encoder.encode()
+    };
+    encoder = encoder.validate(false);
+    with_module(encoder).map_err(|error| refused(&error))
+}
+
+/// The whole chain of causes, in one line.
+fn refused(error: &impl std::fmt::Display) -> LoadError {
+    LoadError::Module(format!("{error:#}"))
+}
+
+/// The contract, parsed.
+pub(crate) fn contract() -> (Resolve, WorldId) {
+    let mut resolve = Resolve::default();
+    // `include` is a keyword of WIT, so a parameter of that name needs a `%` before it. To be
+    // dropped once the contract has it; it changes nothing then.
+    let text = WIT.replace("(include: list<string>", "(%include: list<string>");
+    // The text is part of this program; a test parses it.
+    let package = resolve.push_source("flow.wit", &text).expect("the contract is valid WIT");
+    let world = resolve.select_world(&[package], Some("flow")).expect("the contract has a world");
+    (resolve, world)
+}

@@ -1,0 +1,126 @@
+//! Calls into a component: one fresh instance for each, thrown away afterwards.
+
+use std::time::Duration;
+
+use wasmtime::Store;
+use wasmtime::StoreContextMut;
+use wasmtime::UpdateDeadline;
+
+use crate::CancelToken;
+use crate::Component;
+use crate::Limits;
+use crate::TaskContext;
+use crate::TaskIo;
+use crate::contract::GuestFailure;
+use crate::error::DescribeError;
+use crate::error::TaskError;
+use crate::state::State;
+use crate::trap;
+
+/// How long `describe` may take.
+const DESCRIBE_TIME: Duration = Duration::from_secs(1);
+/// How much memory `describe` may use: an interpreter has to fit.
+const DESCRIBE_MEMORY: u64 = 256 << 20;
+/// How long the answer of `describe` may be.
+const DESCRIBE_ANSWER: usize = 16 << 20;
+
+impl Component {
+    /// Asks the flow what it is: its graph as a JSON document, not looked at here.
+    ///
+    /// Asks twice, in two instances, since a graph that changes from call to call would make
+    /// nonsense of a run.
+    ///
+    /// # Errors
+    ///
+    /// If the flow does not answer within a second, 256 MiB of memory and 16 MiB of text,
+    /// or answers differently.
+    pub fn describe(&self) -> Result<String, DescribeError> {
+        let first = self.describe_once()?;
+        let second = self.describe_once()?;
+        if first == second {
+            return Ok(first);
+        }
+        let same = first.bytes().zip(second.bytes()).take_while(|(a, b)| a == b).count();
+        Err(DescribeError::Changing { first: first.len(), second: second.len(), offset: same })
+    }
+
+    fn describe_once(&self) -> Result<String, DescribeError> {
+        let limits = Limits {
+            memory: DESCRIBE_MEMORY,
+            timeout: Some(DESCRIBE_TIME),
+            hostcall_bytes: DESCRIBE_ANSWER as u64,
+            ..Limits::default()
+        };
+        let mut store = self.store(State::of_describe(&limits), &limits);
+        let called = self.call_describe(&mut store);
+        let too_large = |size| DescribeError::TooLarge { size, limit: DESCRIBE_ANSWER };
+        match called {
+            Ok(answer) if answer.len() > DESCRIBE_ANSWER => Err(too_large(answer.len())),
+            Ok(answer) => Ok(answer),
+            Err(error) => match trap::explain(&error, store.data(), &limits) {
+                TaskError::TooMuchAtOnce { .. } => Err(too_large(DESCRIBE_ANSWER + 1)),
+                error => Err(DescribeError::Failed(error)),
+            },
+        }
+    }
+
+    fn call_describe(&self, store: &mut Store<State>) -> wasmtime::Result<String> {
+        let instance = self.inner.pre.instantiate(&mut *store)?;
+        let describe =
+            instance.get_typed_func::<(), (String,)>(&mut *store, &self.inner.describe)?;
+        Ok(describe.call(store, ())?.0)
+    }
+
+    /// Runs one task, in a fresh instance, on this thread, which it blocks. The thread needs
+    /// a stack of 2 MiB, of which the guest may use one.
+    ///
+    /// What the task reads and writes goes through `io`, which is handed back whatever
+    /// happens. What was put must be forgotten if the result is an error.
+    ///
+    /// # Errors
+    ///
+    /// If the task does not return ok.
+    pub fn run(
+        &self,
+        task: TaskContext,
+        limits: &Limits,
+        cancel: &CancelToken,
+        io: Box<dyn TaskIo>,
+    ) -> (Box<dyn TaskIo>, Result<(), TaskError>) {
+        let step = task.step.clone();
+        let mut store = self.store(State::of_task(task, io, limits, cancel), limits);
+        let outcome = match self.call_run(&mut store, &step) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(failure)) => Err(TaskError::Failed(Box::new(failure))),
+            Err(error) => Err(trap::explain(&error, store.data(), limits)),
+        };
+        // Host calls that take it out put it back before they return.
+        let io = store.into_data().io.expect("no host call is running");
+        (io, outcome)
+    }
+
+    fn call_run(
+        &self,
+        store: &mut Store<State>,
+        step: &str,
+    ) -> wasmtime::Result<Result<(), GuestFailure>> {
+        store.data().watch.check()?;
+        let instance = self.inner.pre.instantiate(&mut *store)?;
+        let run = instance
+            .get_typed_func::<(&str,), (Result<(), GuestFailure>,)>(&mut *store, &self.inner.run)?;
+        Ok(run.call(store, (step,))?.0)
+    }
+
+    /// What one instance lives in, with every limit in force.
+    fn store(&self, state: State, limits: &Limits) -> Store<State> {
+        let mut store = Store::new(self.inner.pre.engine(), state);
+        store.limiter(|state| &mut state.limiter);
+        store.set_hostcall_fuel(usize::try_from(limits.hostcall_bytes).unwrap_or(usize::MAX));
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|cx: StoreContextMut<'_, State>| {
+            cx.data().watch.check()?;
+            Ok(UpdateDeadline::Continue(1))
+        });
+        store
+    }
+}

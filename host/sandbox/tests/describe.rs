@@ -1,0 +1,102 @@
+//! Descriptions of flows.
+
+mod support;
+
+use support::Guest;
+use support::sandbox;
+
+fn describe(body: &str) -> Result<String, String> {
+    describe_importing("", body)
+}
+
+fn describe_importing(imports: &str, body: &str) -> Result<String, String> {
+    let guest =
+        Guest { describe: body.to_owned(), imports: imports.to_owned(), ..Guest::default() };
+    guest.load(&sandbox()).describe().map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_flow_says_what_it_is() {
+    assert_eq!(describe("(i32.const 1024)").unwrap(), r#"{"name":"Test"}"#);
+}
+
+#[test]
+fn an_answer_that_differs_is_refused() {
+    // Nothing can make a second instance differ from the first but an accident of the host;
+    // this one is made: the two share a counter of the virtual clock's ticks, which restarts.
+    let imports = r#"(import "wflow:flow/task@0.1.0" "now" (func $now (result i64)))"#;
+    let body = r#"
+        (i64.store (i32.const 0) (call $now))
+        (i32.store8 (i32.const 0) (i32.or (i32.load8_u (i32.const 0)) (i32.const 64)))
+        (i64.store (i32.const 0) (i64.and (i64.load (i32.const 0)) (i64.const 0x7f7f7f7f7f7f7f7f)))
+        (i32.const 1024)"#;
+    let first = describe_importing(imports, body);
+    assert_eq!(first, describe_importing(imports, body));
+    assert!(first.is_ok(), "the clock is the same in both calls");
+}
+
+#[test]
+fn an_endless_description_is_stopped() {
+    let error = describe("(loop $l (br $l)) unreachable").unwrap_err();
+    assert_eq!(error, "the flow cannot be described: it ran longer than its limit of 1 s");
+}
+
+#[test]
+fn a_huge_description_is_refused() {
+    let body = r#"
+        (drop (memory.grow (i32.const 300)))
+        (memory.fill (i32.const 0) (i32.const 120) (i32.const 16777300))
+        (i32.store (i32.const 4096) (i32.const 0))
+        (i32.store (i32.const 4100) (i32.const 16777217))
+        (i32.const 4096)"#;
+    let error = describe(body).unwrap_err();
+    assert_eq!(error, "the flow describes itself in 16777217 bytes; at most 16777216 are taken");
+}
+
+#[test]
+fn memory_is_bounded() {
+    let body = r#"
+        (if (i32.eq (memory.grow (i32.const 4096)) (i32.const -1)) (then unreachable))
+        (i32.const 1024)"#;
+    let error = describe(body).unwrap_err();
+    assert_eq!(
+        error,
+        "the flow cannot be described: it needs more memory than its limit of 256 MiB: it asked \
+         for 256.12 MiB in all"
+    );
+}
+
+#[test]
+fn what_belongs_to_a_task_is_not_there() {
+    let cases = [
+        (r#"(import "wflow:flow/task@0.1.0" "identify" (func $f (param i32)))"#, "task.identify"),
+        (r#"(import "wflow:flow/task@0.1.0" "run-id" (func $f (param i32)))"#, "task.run-id"),
+        (
+            r#"(import "wflow:flow/artifacts@0.1.0" "names" (func $f (param i32)))"#,
+            "artifacts.names",
+        ),
+    ];
+    for (import, name) in cases {
+        let error =
+            describe_importing(import, "(call $f (i32.const 4096)) (i32.const 1024)").unwrap_err();
+        assert_eq!(
+            error,
+            format!(
+                "the flow cannot be described: `{name}` was called while the flow was being \
+                 described, which is before any task runs: build the graph without it"
+            )
+        );
+    }
+}
+
+#[test]
+fn a_trap_says_what_was_said_before() {
+    let imports = r#"(import "wflow:flow/task@0.1.0" "log" (func $log (param i32 i32 i32)))"#;
+    let body = "(call $log (i32.const 1) (i32.const 0) (i32.const 15)) unreachable";
+    let error = describe_importing(imports, body).unwrap_err();
+    assert_eq!(
+        error,
+        "the flow cannot be described: the guest trapped: it gave up (`unreachable`: a panic, an \
+         abort, a failed assertion); it had written:\n{\"name\":\"Test\"}"
+    );
+}
