@@ -119,8 +119,9 @@ impl<'a> Statements<'a> {
                  SET done = done + excluded.done, failed = failed + excluded.failed",
             )?,
             blob: connection.prepare(
-                "INSERT INTO blobs (digest, coding, bytes) VALUES (?1, ?2, ?3)
-                 ON CONFLICT (digest) DO NOTHING",
+                "INSERT INTO blobs (digest, newest_run, coding, bytes) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (digest) DO UPDATE SET newest_run = excluded.newest_run
+                 WHERE newest_run < excluded.newest_run",
             )?,
             end: connection.prepare(
                 r#"UPDATE runs SET status = ?2, finished = ?3, "end" = ?4 WHERE id = ?1"#,
@@ -137,7 +138,7 @@ impl<'a> Statements<'a> {
             match item {
                 Item::Task(row) => self.task(id, row, counts.entry(row.step).or_default())?,
                 Item::Blob(digest, Pending::Row(bytes)) => {
-                    self.blob.execute(params![digest.as_bytes(), CODING_PLAIN, bytes])?;
+                    self.blob.execute(params![digest.as_bytes(), id, CODING_PLAIN, bytes])?;
                 }
                 Item::Blob(_, Pending::File(_)) | Item::Present(_) => {}
                 Item::End(row) => {

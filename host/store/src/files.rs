@@ -81,8 +81,9 @@ impl BlobFiles {
         })
     }
 
-    /// Whether the blob has its file already. If so, the file is made young: nobody may take it
-    /// for one that no run has referred to for long.
+    /// Whether the blob has its file already. If so, the file is made young: whoever removes
+    /// the files that no task refers to spares those younger than the oldest run at work, because
+    /// that run may be about to refer to them.
     pub(crate) fn has(&self, digest: &Digest, size: u64) -> Result<bool> {
         const DOING: &str = "looking for a blob";
         match self.blobs.open(place(digest).1) {
@@ -92,8 +93,11 @@ impl BlobFiles {
                 if file.metadata().during(&self.store, DOING)?.len() != size {
                     return Ok(false);
                 }
-                file.set_modified(SystemTime::now()).during(&self.store, DOING)?;
-                Ok(true)
+                match file.set_modified(SystemTime::now()) {
+                    // Somebody else's file: one of our own takes its place.
+                    Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(false),
+                    result => result.map(|()| true).during(&self.store, DOING),
+                }
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error).during(&self.store, DOING),

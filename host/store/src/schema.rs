@@ -23,7 +23,9 @@ const APPLICATION: i64 = 0x7766_6c77;
 
 /// `AUTOINCREMENT` remembers the greatest id ever given, so that a removed run's id does not
 /// come back. Tasks are rows in the order of their commits: the greater part of a row is written
-/// at the end of the file, and only the small entry of the index finds its place in order.
+/// at the end of the file, and only the small entry of the index finds its place in order. `steps` counts them, so that nobody has to. A blob names the
+/// newest run that handed it in: whoever removes blobs that no task refers to spares those of
+/// the oldest run at work and later ones, whose tasks may be about to refer to them.
 const TABLES: &str = r#"
 CREATE TABLE runs (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -59,6 +61,7 @@ CREATE TABLE steps (
 CREATE TABLE blobs (
     id INTEGER PRIMARY KEY,
     digest BLOB NOT NULL,
+    newest_run INTEGER NOT NULL,
     coding INTEGER NOT NULL,
     bytes BLOB NOT NULL
 ) STRICT;

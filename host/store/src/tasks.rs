@@ -170,9 +170,11 @@ impl Store {
             }
             let record = bytes(row).during(self.path(), DOING)?;
             let record = decode(run, step, key, record)?;
-            for (_, place) in &left[..same] {
+            // Once as a rule; no copy is made then.
+            for (_, place) in &left[1..same] {
                 found[*place] = Some(record.clone());
             }
+            found[left[0].1] = Some(record);
             left = &left[same..];
         }
         Ok(None)

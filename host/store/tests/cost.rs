@@ -5,6 +5,7 @@
 
 mod common;
 
+use std::io::Write;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -97,4 +98,43 @@ fn cost_of_a_small_run() {
         }
         println!();
     }
+}
+
+#[test]
+#[ignore = "a measurement, of use on a quiet machine only"]
+fn cost_of_a_large_artifact() {
+    let (folder, store) = store();
+    let piece: Vec<u8> = (0..1 << 20).map(|place: u32| (place >> 3) as u8).collect();
+    let pieces = 1024;
+    let bare = Instant::now();
+    let mut hasher = wflow_model::digest::ArtifactHasher::new(FORMAT);
+    let mut file = std::fs::File::create(folder.path().join("bare")).unwrap();
+    for _ in 0..pieces {
+        hasher.update(&piece);
+        file.write_all(&piece).unwrap();
+    }
+    let hashed_and_written = bare.elapsed();
+    file.sync_all().unwrap();
+    let (bare, _digest) = (bare.elapsed(), hasher.finish());
+    std::fs::remove_file(folder.path().join("bare")).unwrap();
+
+    let writer = store.begin(&flow("Large")).unwrap();
+    let stored = Instant::now();
+    let mut stream = writer.stream(FORMAT);
+    for _ in 0..pieces {
+        stream.push(&piece).unwrap();
+    }
+    let artifact = stream.finish().unwrap();
+    let put = stored.elapsed();
+    let mut task = done(at(0, 0));
+    task.artifacts.insert(name("large"), artifact.clone());
+    writer.append(&task).unwrap();
+    writer.finish(&ended(RunStatus::Done)).unwrap();
+    let stored = stored.elapsed();
+    let verify = Instant::now();
+    store.verify(&artifact).unwrap();
+    println!(
+        "1 GiB: hashed and written {hashed_and_written:?}, synced {bare:?}; put {put:?}, committed {stored:?}; verified {:?}",
+        verify.elapsed(),
+    );
 }

@@ -237,4 +237,19 @@ fn equal_content_is_stored_once() {
     let catalog = rusqlite::Connection::open(store.path().join("catalog.sqlite")).unwrap();
     let rows: i64 = catalog.query_row("SELECT count(*) FROM blobs", [], |row| row.get(0)).unwrap();
     assert_eq!(rows, 2);
+    // For whoever collects garbage: the newest run that handed them in.
+    let newest: i64 =
+        catalog.query_row("SELECT min(newest_run) FROM blobs", [], |row| row.get(0)).unwrap();
+    assert_eq!(store.latest(None).unwrap(), Some(RunId(newest as u64)));
+}
+
+#[test]
+fn handles_go_to_other_threads() {
+    fn shared<T: Send + Sync>() {}
+    fn sent<T: Send>() {}
+    shared::<Store>();
+    shared::<wflow_store::RunWriter>();
+    shared::<wflow_store::BlobReader>();
+    shared::<StoreError>();
+    sent::<wflow_store::BlobWriter>();
 }
