@@ -18,6 +18,7 @@ mod inputs;
 mod param;
 mod source;
 pub mod task;
+mod tensor;
 mod this;
 mod values;
 
@@ -26,6 +27,7 @@ pub use error::{Context, Error, Result};
 pub use inputs::{Inputs, InputsIter, Merge};
 pub use param::Param;
 pub use serde_json::json;
+pub use tensor::{Element, Tensor};
 pub use this::Task;
 pub use values::{Bytes, Json, Text};
 pub use wflow_sdk_macros::{flow, steps};
@@ -33,8 +35,8 @@ pub use wflow_sdk_macros::{flow, steps};
 /// All that a flow usually needs.
 pub mod prelude {
     pub use crate::{
-        Artifact, Bytes, Context, Error, Inputs, Json, Param, Result, Task, Text, bail, ensure,
-        flow, json, steps,
+        Artifact, Bytes, Context, Error, Inputs, Json, Param, Result, Task, Tensor, Text, bail,
+        ensure, flow, json, steps,
     };
     pub use serde::{self, Deserialize, Serialize};
     pub use serde_json::Value;

@@ -14,7 +14,7 @@ pub(crate) use fake::*;
 pub(crate) use wasm::*;
 
 pub(crate) use crate::bindings::wflow::flow::artifacts::{Artifact as Raw, Problem};
-pub(crate) use crate::bindings::wflow::flow::task::{Channel, Failure, Frame, Identity};
+pub(crate) use crate::bindings::wflow::flow::task::{Failure, Frame, Identity};
 
 impl Problem {
     /// Whether there is no such artifact.
