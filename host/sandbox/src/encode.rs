@@ -29,7 +29,7 @@ pub(crate) fn component(bytes: &[u8]) -> Result<Cow<'_, [u8]>, LoadError> {
     let outline = outline(bytes)?;
     Ok(match kind {
         Kind::Component => Cow::Borrowed(bytes),
-        Kind::Module => Cow::Owned(wrap(bytes, outline)?),
+        Kind::Module => Cow::Owned(wrap(bytes, &outline)?),
     })
 }
 
@@ -70,28 +70,22 @@ fn damaged(error: &wasmparser::BinaryReaderError, size: usize) -> LoadError {
     }
 }
 
-fn wrap(module: &[u8], outline: Outline) -> Result<Vec<u8>, LoadError> {
+fn wrap(module: &[u8], outline: &Outline) -> Result<Vec<u8>, LoadError> {
     let mut module = Cow::Borrowed(module);
-    if !outline.names_world {
-        let (resolve, world) = contract();
-        embed_component_metadata(module.to_mut(), &resolve, world, StringEncoding::UTF8)
-            .map_err(|error| refused(&error))?;
-    }
-    let mut encoder = ComponentEncoder::default();
-    let with_module = |encoder: ComponentEncoder| {
-        let mut encoder = encoder.module(&module)?;
+    let mut encode = || {
+        if !outline.names_world {
+            let (resolve, world) = contract();
+            embed_component_metadata(module.to_mut(), &resolve, world, StringEncoding::UTF8)?;
+        }
+        // The engine validates what comes out; once is enough.
+        let mut encoder = ComponentEncoder::default().validate(false).module(&module)?;
         if outline.wants_preview1 {
             encoder = encoder.adapter(PREVIEW1, ADAPTER)?;
         }
         encoder.encode()
     };
-    encoder = encoder.validate(false);
-    with_module(encoder).map_err(|error| refused(&error))
-}
-
-/// The whole chain of causes, in one line.
-fn refused(error: &impl std::fmt::Display) -> LoadError {
-    LoadError::Module(format!("{error:#}"))
+    // The causes before the last say what the encoder was doing, not what is wrong.
+    encode().map_err(|error| LoadError::Module(error.root_cause().to_string()))
 }
 
 /// The contract, parsed.

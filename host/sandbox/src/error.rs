@@ -51,8 +51,8 @@ pub enum LoadError {
     /// The engine says that it is not valid.
     #[error("the file is damaged or uses what this host does not support: {0}")]
     Invalid(String),
-    /// A core module that cannot be made a component.
-    #[error("the core module cannot be made a component of the world `wflow:flow/flow`: {0}")]
+    /// A core module that does not import and export what the contract says.
+    #[error("the core module does not fit the world `wflow:flow/flow`: {0}")]
     Module(String),
     /// It is a component for another world. Every difference is listed.
     #[error("the component is not a flow that this host can run:\n- {}", .0.join("\n- "))]

@@ -48,8 +48,13 @@ impl Sandbox {
             (Ok(pre), Some(exports)) => (pre, exports),
             (resolved, _) => {
                 let mut differences = world::differences(&component);
-                if let (true, Err(error)) = (differences.is_empty(), resolved) {
-                    differences.push(format!("{error:#}"));
+                if differences.is_empty() {
+                    differences.push(match resolved {
+                        Ok(_) => {
+                            "its exports `describe` and `run` are not those of a flow".to_owned()
+                        }
+                        Err(error) => format!("{error:#}"),
+                    });
                 }
                 return Err(LoadError::World(differences));
             }

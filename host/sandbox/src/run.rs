@@ -35,13 +35,7 @@ impl Component {
     /// If the flow does not answer within a second, 256 MiB of memory and 16 MiB of text,
     /// or answers differently.
     pub fn describe(&self) -> Result<String, DescribeError> {
-        let first = self.describe_once()?;
-        let second = self.describe_once()?;
-        if first == second {
-            return Ok(first);
-        }
-        let same = first.bytes().zip(second.bytes()).take_while(|(a, b)| a == b).count();
-        Err(DescribeError::Changing { first: first.len(), second: second.len(), offset: same })
+        agreed(self.describe_once()?, &self.describe_once()?)
     }
 
     fn describe_once(&self) -> Result<String, DescribeError> {
@@ -122,5 +116,30 @@ impl Component {
             Ok(UpdateDeadline::Continue(1))
         });
         store
+    }
+}
+
+/// The answer that two calls of `describe` agree on.
+fn agreed(first: String, second: &str) -> Result<String, DescribeError> {
+    if first == second {
+        return Ok(first);
+    }
+    let offset = first.bytes().zip(second.bytes()).take_while(|(a, b)| a == b).count();
+    Err(DescribeError::Changing { first: first.len(), second: second.len(), offset })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_that_differ_are_refused() {
+        // No flow can do this while the sandbox holds: the check guards the sandbox itself.
+        assert_eq!(agreed("same".to_owned(), "same").unwrap(), "same");
+        assert_eq!(
+            agreed("{1234}".to_owned(), "{12}").unwrap_err().to_string(),
+            "`describe` gave two different answers, first 6 bytes and then 4, which differ from \
+             byte 3 on: the graph must not depend on anything outside the flow"
+        );
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use wasmtime::FrameInfo;
+use wasmtime::FrameSymbol;
 use wasmtime::WasmBacktrace;
 
 use crate::contract::Violation;
@@ -118,10 +119,12 @@ impl Trace {
         let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
             return Self::default();
         };
-        let all: Vec<Line> = backtrace.frames().iter().flat_map(lines).collect();
-        // The machinery of panics and of the calling convention says nothing about the flow.
-        // If nothing else is there, it is better than nothing.
-        let own: Vec<&Line> = all.iter().filter(|line| !line.is_runtime()).collect();
+        let frames = backtrace.frames().iter().filter(|frame| !is_glue(frame));
+        let all: Vec<Line> = frames.flat_map(lines).collect();
+        // The machinery of panics and of the calling convention says nothing about the flow,
+        // and functions without a name nothing at all. If nothing else is there, they are
+        // better than nothing.
+        let own: Vec<&Line> = all.iter().filter(|line| line.named && !line.is_runtime()).collect();
         let shown = if own.is_empty() { all.iter().collect() } else { own };
 
         let mut trace = Self::default();
@@ -148,6 +151,8 @@ impl Trace {
 /// One function of a backtrace.
 struct Line {
     function: String,
+    /// Whether the component carries its name.
+    named: bool,
     /// `file:line`, where the component carries it.
     place: Option<String>,
 }
@@ -180,21 +185,29 @@ impl Line {
     }
 }
 
+/// Whether a frame is of a module that was added when the component was put together.
+fn is_glue(frame: &FrameInfo) -> bool {
+    frame.module().name().is_some_and(|name| name.starts_with("wit-component:"))
+}
+
 /// The functions of one frame: several, where some were inlined.
 fn lines(frame: &FrameInfo) -> Vec<Line> {
-    let unknown = || format!("function {}", frame.func_index());
-    let named = |name: Option<&str>| name.map_or_else(unknown, demangled);
+    let line = |name: Option<&str>, place| Line {
+        function: name.map_or_else(|| format!("function {}", frame.func_index()), demangled),
+        named: name.is_some(),
+        place,
+    };
     if frame.symbols().is_empty() {
-        return vec![Line { function: named(frame.func_name()), place: None }];
+        return vec![line(frame.func_name(), None)];
     }
-    let line = |symbol: &wasmtime::FrameSymbol| Line {
-        function: named(symbol.name().or(frame.func_name())),
-        place: symbol.file().map(|file| match symbol.line() {
+    let of_symbol = |symbol: &FrameSymbol| {
+        let place = symbol.file().map(|file| match symbol.line() {
             Some(line) => format!("{file}:{line}"),
             None => file.to_owned(),
-        }),
+        });
+        line(symbol.name().or(frame.func_name()), place)
     };
-    frame.symbols().iter().map(line).collect()
+    frame.symbols().iter().map(of_symbol).collect()
 }
 
 /// A name as its author wrote it, without the hash that rustc adds.

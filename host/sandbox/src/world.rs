@@ -54,14 +54,18 @@ fn is_run(function: &ComponentFunc) -> bool {
         && failure.fields().all(|field| field.ty == Type::String)
 }
 
-/// Every way in which a component differs from what this host runs, each in a sentence.
+/// Every way in which a component differs from what this host runs, each in a sentence. Empty
+/// if its types are beyond what WIT can say.
 pub(crate) fn differences(component: &[u8]) -> Vec<String> {
     let (theirs, their_world) = match wit_parser::decoding::decode(component) {
         Ok(DecodedWasm::Component(resolve, world)) => (resolve, world),
         Ok(DecodedWasm::WitPackage(..)) => {
             return vec!["it holds WIT definitions and no code".to_owned()];
         }
-        Err(error) => return vec![format!("its types cannot be read: {error:#}")],
+        Err(error) => {
+            tracing::debug!("the types of the component cannot be read: {error:#}");
+            return Vec::new();
+        }
     };
     let (ours, our_world) = contract();
     let mut found = Vec::new();

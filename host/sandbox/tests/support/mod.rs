@@ -84,7 +84,7 @@ impl Guest {
                 (local.get $at))
               {functions}
               (func (export "describe") (result i32) {describe})
-              (func (export "run") (param $step i32) (param $length i32) (result i32) {run}))"#
+              (func $run (export "run") (param $step i32) (param $length i32) (result i32) {run}))"#
         )
     }
 
