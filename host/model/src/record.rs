@@ -224,7 +224,10 @@ pub enum DecodeError {
 ///
 /// If the record cannot be written down, which no record of this module runs into.
 pub fn encode<T: Serialize>(record: &T) -> Result<Vec<u8>, postcard::Error> {
-    postcard::to_extend(record, vec![VERSION])
+    // Most records fit into this, and so are not moved while they grow.
+    let mut bytes = Vec::with_capacity(256);
+    bytes.push(VERSION);
+    postcard::to_extend(record, bytes)
 }
 
 /// Decodes a record that [`encode`] wrote.

@@ -7,6 +7,7 @@ use rusqlite::Connection;
 use rusqlite::Statement;
 use rusqlite::params;
 use wflow_model::record::RunId;
+use wflow_model::record::RunStatus;
 
 use crate::columns;
 use crate::error::Result;
@@ -74,7 +75,7 @@ fn settle_files(batch: &[Item], shared: &Shared) -> Result<()> {
                 present.push(digest);
             }
             Item::Present(digest) => present.push(digest),
-            Item::Blob(_, Pending::Row(_)) | Item::Task(_) | Item::End(_) => {}
+            Item::Begin(_) | Item::Blob(_, Pending::Row(_)) | Item::Task(_) | Item::End(_) => {}
         }
     }
     shared.files().sync(present.into_iter())
@@ -83,6 +84,7 @@ fn settle_files(batch: &[Item], shared: &Shared) -> Result<()> {
 /// The statements of a commit, prepared once.
 struct Statements<'a> {
     begin: Statement<'a>,
+    run: Statement<'a>,
     commit: Statement<'a>,
     task: Statement<'a>,
     again: Statement<'a>,
@@ -102,6 +104,9 @@ impl<'a> Statements<'a> {
     fn prepare(connection: &'a Connection) -> rusqlite::Result<Self> {
         Ok(Self {
             begin: connection.prepare("BEGIN IMMEDIATE")?,
+            run: connection.prepare(
+                "INSERT INTO runs (id, flow, status, created, record) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?,
             commit: connection.prepare("COMMIT")?,
             task: connection.prepare(
                 "INSERT INTO tasks (run, step, key, attempt, status, record)
@@ -136,6 +141,10 @@ impl<'a> Statements<'a> {
         self.begin.execute([])?;
         for item in batch {
             match item {
+                Item::Begin(row) => {
+                    let status = columns::run_status(RunStatus::Running);
+                    self.run.execute(params![id, row.flow, status, row.created, row.record])?;
+                }
                 Item::Task(row) => self.task(id, row, counts.entry(row.step).or_default())?,
                 Item::Blob(digest, Pending::Row(bytes)) => {
                     self.blob.execute(params![digest.as_bytes(), id, CODING_PLAIN, bytes])?;

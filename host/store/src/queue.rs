@@ -36,6 +36,8 @@ const ITEM_WEIGHT: usize = 128;
 /// Something to commit.
 #[derive(Debug)]
 pub(crate) enum Item {
+    /// The run itself.
+    Begin(RunRow),
     /// A finished task.
     Task(TaskRow),
     /// A blob that the store may not have.
@@ -44,6 +46,14 @@ pub(crate) enum Item {
     Present(Digest),
     /// The end of the run; nothing follows.
     End(EndRow),
+}
+
+/// A run as the catalog holds it when it begins.
+#[derive(Debug)]
+pub(crate) struct RunRow {
+    pub(crate) flow: String,
+    pub(crate) created: i64,
+    pub(crate) record: Vec<u8>,
 }
 
 /// A task as the catalog holds it.
@@ -77,6 +87,7 @@ impl Item {
     fn weight(&self) -> usize {
         ITEM_WEIGHT
             + match self {
+                Self::Begin(row) => row.record.len(),
                 Self::Task(row) => row.record.len(),
                 Self::Blob(_, Pending::Row(bytes)) => bytes.len(),
                 Self::Blob(_, Pending::File(_)) => FILE_WEIGHT,
@@ -160,7 +171,7 @@ impl Queue {
                 state.closed = true;
                 state.wanted = state.accepted + 1;
             }
-            Item::Task(_) | Item::Present(_) => {}
+            Item::Begin(_) | Item::Task(_) | Item::Present(_) => {}
         }
         state.weight += item.weight();
         state.items.push(item);

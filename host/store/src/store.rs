@@ -126,14 +126,28 @@ impl Store {
         self.begin_at(record, Timestamp(now))
     }
 
-    /// Begins a run at a given moment. The run's id is that moment, or the next that no run of
-    /// this store ever had, if another run began at it or later.
+    /// Begins a run at a given moment; see [`Self::reserve`].
     ///
     /// # Errors
     ///
     /// As [`Self::begin`].
     pub fn begin_at(&self, record: &RunRecord, now: Timestamp) -> Result<RunWriter> {
-        RunWriter::begin(Arc::clone(&self.shared), record, now)
+        let writer = self.reserve(now)?;
+        writer.register(record)?;
+        Ok(writer)
+    }
+
+    /// Takes an id for a run, and returns what writes it. It can be seen once it is registered
+    /// ([`RunWriter::register`]); until then its record may refer to artifacts that are put.
+    ///
+    /// The id is the given moment, or the next that no run of this store ever had, if another
+    /// run began at it or later.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be written.
+    pub fn reserve(&self, now: Timestamp) -> Result<RunWriter> {
+        RunWriter::reserve(Arc::clone(&self.shared), now)
     }
 
     /// Everything that any process committed to the store is on disk when this returns.

@@ -7,15 +7,14 @@ use std::thread;
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
+use rusqlite::OptionalExtension;
 use rusqlite::TransactionBehavior;
-use rusqlite::params;
 use wflow_model::record;
 use wflow_model::record::Artifact;
 use wflow_model::record::Outcome;
 use wflow_model::record::RunEnd;
 use wflow_model::record::RunId;
 use wflow_model::record::RunRecord;
-use wflow_model::record::RunStatus;
 use wflow_model::record::TaskRecord;
 use wflow_model::record::Timestamp;
 
@@ -29,6 +28,7 @@ use crate::live::LiveLock;
 use crate::queue::EndRow;
 use crate::queue::Item;
 use crate::queue::Queue;
+use crate::queue::RunRow;
 use crate::queue::TaskRow;
 use crate::schema;
 use crate::store::Shared;
@@ -41,6 +41,7 @@ use crate::stream::BlobWriter;
 #[derive(Debug)]
 pub struct RunWriter {
     sink: Sink,
+    created: Timestamp,
     rest: Mutex<Option<Rest>>,
 }
 
@@ -60,10 +61,10 @@ pub(crate) struct Sink {
 }
 
 impl RunWriter {
-    pub(crate) fn begin(shared: Arc<Shared>, record: &RunRecord, now: Timestamp) -> Result<Self> {
+    pub(crate) fn reserve(shared: Arc<Shared>, now: Timestamp) -> Result<Self> {
         let mut connection = shared.pool().take()?;
         schema::set_writable(&connection, shared.path(), true)?;
-        let (run, lock) = register(&mut connection, &shared, record, now)?;
+        let (run, lock) = reserve(&mut connection, &shared, now)?;
         let queue = Arc::new(Queue::new(run));
         shared.register(&queue);
         let committer = {
@@ -74,7 +75,24 @@ impl RunWriter {
         }
         .during(shared.path(), "starting the thread that commits")?;
         let rest = Mutex::new(Some(Rest { committer, lock }));
-        Ok(Self { sink: Sink { shared, queue }, rest })
+        Ok(Self { sink: Sink { shared, queue }, created: now, rest })
+    }
+
+    /// Registers the run: it can be seen when this returns. What was put before, such as the
+    /// values of its parameters, is committed with it.
+    ///
+    /// # Errors
+    ///
+    /// If the store failed, or the run is registered already.
+    pub fn register(&self, record: &RunRecord) -> Result<()> {
+        let encoded = record::encode(record)
+            .map_err(|_| StoreError::Unwritable("the record of a run does not encode"))?;
+        self.sink.queue.push(Item::Begin(RunRow {
+            flow: record.flow.as_str().to_owned(),
+            created: self.created.0,
+            record: encoded,
+        }))?;
+        self.flush()
     }
 
     /// The id of the run.
@@ -176,42 +194,32 @@ impl Drop for RunWriter {
     }
 }
 
-/// Gives the run its id, marks it as live, and registers it.
-fn register(
+/// Gives a run its id, and marks it as live. It is not to be seen yet.
+fn reserve(
     connection: &mut Connection,
     shared: &Shared,
-    record: &RunRecord,
     now: Timestamp,
 ) -> Result<(RunId, LiveLock)> {
-    const DOING: &str = "registering the run";
+    const DOING: &str = "reserving the id of a run";
     let path = shared.path();
-    let encoded = record::encode(record)
-        .map_err(|_| StoreError::Unwritable("the record of a run does not encode"))?;
     let transaction =
         connection.transaction_with_behavior(TransactionBehavior::Immediate).during(path, DOING)?;
-    let last: i64 = transaction
-        .query_row(
-            "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'runs'",
-            [],
-            |row| row.get(0),
-        )
+    let last: Option<i64> = transaction
+        .query_row("SELECT seq FROM sqlite_sequence WHERE name = 'runs'", [], |row| row.get(0))
+        .optional()
         .during(path, DOING)?;
-    let next = last.checked_add(1).ok_or(StoreError::Unwritable("there are no more run ids"))?;
+    let next = last
+        .unwrap_or(0)
+        .checked_add(1)
+        .ok_or(StoreError::Unwritable("there are no more run ids"))?;
     let id = now.0.max(next);
     // Before the run can be seen: whoever sees it sees that it is live.
     let lock = LiveLock::take(shared.live(), columns::run_id(id), path)?;
-    transaction
-        .execute(
-            "INSERT INTO runs (id, flow, status, created, record) VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![
-                id,
-                record.flow.as_str(),
-                columns::run_status(RunStatus::Running),
-                now.0,
-                encoded
-            ],
-        )
-        .during(path, DOING)?;
+    let statement = match last {
+        Some(_) => "UPDATE sqlite_sequence SET seq = ?1 WHERE name = 'runs'",
+        None => "INSERT INTO sqlite_sequence (name, seq) VALUES ('runs', ?1)",
+    };
+    transaction.execute(statement, [id]).during(path, DOING)?;
     transaction.commit().during(path, DOING)?;
     Ok((columns::run_id(id), lock))
 }

@@ -1,1 +1,49 @@
+//! Runs flows.
+//!
+//! A flow is a WebAssembly component that describes a graph of steps. A [`Host`] loads it into
+//! a [`Flow`]; [`Flow::run`] runs it, each task in a fresh instance, and keeps everything that
+//! the tasks produced in a [`Store`]; [`client`] reads it back, while the run is going on or
+//! long after.
+//!
+//! This crate prints nothing, reads no environment variable, and leaves the terminal alone:
+//! who wants to watch a run gives it an [`event::Observer`].
 
+#![deny(missing_docs)]
+
+mod bind;
+pub mod client;
+mod context;
+mod environment;
+mod error;
+pub mod event;
+mod execute;
+mod flow;
+mod items;
+mod join;
+mod log;
+mod options;
+mod run;
+mod schedule;
+mod session;
+mod transition;
+
+pub use bind::ParameterError;
+pub use error::FlowError;
+pub use error::HostError;
+pub use error::RunError;
+pub use flow::Flow;
+pub use flow::Host;
+pub use flow::HostOptions;
+pub use options::DEFAULT_LOGICAL_TIME;
+pub use options::DEFAULT_MAX_LOG_BYTES;
+pub use options::DEFAULT_MAX_NUM_SPLITS;
+pub use options::ParameterInput;
+pub use options::RunOptions;
+pub use options::Source;
+pub use run::FailedTask;
+pub use run::RunReport;
+pub use wflow_model as model;
+pub use wflow_sandbox::CancelToken;
+pub use wflow_sandbox::Limits;
+pub use wflow_store::Store;
+pub use wflow_store::StoreError;

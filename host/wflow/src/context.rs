@@ -1,0 +1,67 @@
+//! What all tasks of a run have in common.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+use std::time::UNIX_EPOCH;
+
+use wflow_model::Name;
+use wflow_model::graph::Graph;
+use wflow_model::record::Artifact;
+use wflow_model::record::Artifacts;
+use wflow_model::record::RunId;
+use wflow_model::record::Timestamp;
+use wflow_model::task::StepIndex;
+use wflow_sandbox::Problem;
+use wflow_sandbox::Value;
+use wflow_store::RunWriter;
+use wflow_store::Store;
+
+use crate::event::Observer;
+use crate::options::Policy;
+
+/// A run that is going on.
+pub(crate) struct RunContext {
+    pub(crate) graph: Arc<Graph>,
+    pub(crate) run: RunId,
+    pub(crate) run_text: Arc<str>,
+    pub(crate) flow: Arc<str>,
+    /// The names of the steps, to be shared with the sandbox.
+    pub(crate) steps: Vec<Arc<str>>,
+    /// The formats that most artifacts have, to be shared by them.
+    pub(crate) formats: [Arc<str>; 2],
+    pub(crate) parameters: Artifacts,
+    pub(crate) store: Store,
+    pub(crate) writer: RunWriter,
+    pub(crate) policy: Policy,
+    pub(crate) observer: Arc<dyn Observer + Send + Sync>,
+}
+
+impl RunContext {
+    pub(crate) fn step_name(&self, step: StepIndex) -> &Name {
+        &self.graph.step(step).name
+    }
+
+    /// A format, shared where it is a common one.
+    pub(crate) fn format(&self, format: &str) -> Arc<str> {
+        let known = self.formats.iter().find(|known| &***known == format);
+        known.map_or_else(|| format.into(), Arc::clone)
+    }
+
+    /// An artifact with its bytes.
+    pub(crate) fn value(&self, artifact: &Artifact) -> Result<Value, Problem> {
+        let data = self.store.read(artifact).map_err(refused)?;
+        Ok(Value { format: Arc::clone(&artifact.format), data })
+    }
+}
+
+/// What a guest is told of something that the store could not do.
+#[expect(clippy::needless_pass_by_value, reason = "it is the error of a result")]
+pub(crate) fn refused(error: wflow_store::StoreError) -> Problem {
+    Problem::Refused(error.to_string())
+}
+
+/// The present moment by the host's real clock.
+pub(crate) fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,64 @@
+//! What can go wrong around a run.
+
+use std::path::PathBuf;
+
+use wflow_model::graph::InvalidFlow;
+use wflow_sandbox::DescribeError;
+use wflow_sandbox::LoadError;
+use wflow_sandbox::SandboxError;
+use wflow_store::StoreError;
+
+use crate::bind::ParameterError;
+
+/// A flow could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum FlowError {
+    /// The file cannot be read.
+    #[error("cannot read the flow '{path}': {error}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// The file is no component for this host.
+    #[error("'{path}' cannot be loaded: {error}")]
+    Load {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        error: LoadError,
+    },
+    /// The component could not say what it is.
+    #[error("'{path}': {error}")]
+    Describe {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        error: DescribeError,
+    },
+    /// The flow breaks rules.
+    #[error("'{path}' is not a valid flow:\n{error}")]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// Everything that is wrong with it.
+        error: InvalidFlow,
+    },
+}
+
+/// A flow could not be run, or the run could not be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A parameter is wrong. Nothing has begun.
+    #[error(transparent)]
+    Parameter(#[from] ParameterError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The host could not be set up.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct HostError(#[from] SandboxError);

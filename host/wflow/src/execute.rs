@@ -1,0 +1,163 @@
+//! Running one task: from what may start to what is to be kept.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use wflow_model::record::Artifacts;
+use wflow_model::record::Log;
+use wflow_model::record::Outcome;
+use wflow_model::record::TaskRecord;
+use wflow_sandbox::CancelToken;
+use wflow_sandbox::Channel;
+use wflow_sandbox::Component;
+use wflow_sandbox::TaskContext;
+use wflow_store::StoreError;
+
+use crate::context::RunContext;
+use crate::context::now;
+use crate::environment::Environment;
+use crate::items::Items;
+use crate::join::JoinInputs;
+use crate::log::LogCapture;
+use crate::schedule::Advance;
+use crate::schedule::Start;
+use crate::session::Session;
+use crate::transition::Decision;
+use crate::transition::decide;
+
+/// A task that may start, in a run.
+pub(crate) type Task = Start<Environment, Arc<Items>>;
+
+/// How a task ended.
+pub(crate) enum Execution {
+    /// It returned, and goes on.
+    Done(TaskRecord, Advance<Environment, Arc<Items>>),
+    /// It failed.
+    Failed(TaskRecord),
+    /// It was stopped from outside, and leaves nothing.
+    Cancelled,
+}
+
+/// What runs a task. It blocks, and is called from as many threads as there may be tasks at
+/// once. The one that there is runs them here; others could send them elsewhere.
+pub(crate) trait Executor: Sync {
+    /// Runs a task to its end.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot take what the task left.
+    fn execute(&self, task: &Task, cancel: &CancelToken) -> Result<Execution, StoreError>;
+}
+
+/// Runs tasks in this process, in instances of the component.
+pub(crate) struct LocalExecutor {
+    pub(crate) run: Arc<RunContext>,
+    pub(crate) component: Component,
+}
+
+impl Executor for LocalExecutor {
+    fn execute(&self, task: &Task, cancel: &CancelToken) -> Result<Execution, StoreError> {
+        if task.inputs.is_some() {
+            // A join reads its inputs from the store.
+            self.run.writer.flush()?;
+        }
+        let started = now();
+        let session = Box::new(self.session(task));
+        let limits = &self.run.policy.limits;
+        let (io, result) = self.component.run(self.context(task), limits, cancel, session);
+        let io: Box<dyn std::any::Any> = io;
+        let Ok(mut session) = io.downcast::<Session>() else {
+            unreachable!("the sandbox hands back the session that it was given")
+        };
+        let decision = match result {
+            Ok(()) => decide(&session),
+            Err(error) => match error.failure() {
+                None => return Ok(Execution::Cancelled),
+                Some(failure) => {
+                    // What was put before the end is not kept: all of it or nothing.
+                    session.artifacts = Artifacts::new();
+                    session.removed = BTreeSet::new();
+                    Err(Box::new(failure))
+                }
+            },
+        };
+        let (outcome, decision) = match decision {
+            Ok(decision) => (Outcome::Done, Some(decision)),
+            Err(failure) => (Outcome::Failed(failure), None),
+        };
+        let [stdout, stderr] = session.finish_logs();
+        let mut record = TaskRecord {
+            id: task.id.clone(),
+            attempt: 0,
+            started,
+            finished: now(),
+            outcome,
+            inherits: None,
+            artifacts: std::mem::take(&mut session.artifacts),
+            removed: std::mem::take(&mut session.removed).into_iter().collect(),
+            inherited: Artifacts::new(),
+            stdout: self.keep_log(stdout)?,
+            stderr: self.keep_log(stderr)?,
+        };
+        let hands_on =
+            Environment::after(task.inherits.as_ref(), task.inputs.as_ref(), &mut record);
+        Ok(match decision {
+            None => Execution::Failed(record),
+            Some(Decision::Next) => Execution::Done(record, Advance::Next(hands_on)),
+            Some(Decision::Case(step)) => {
+                Execution::Done(record, Advance::Case { hands_on, step })
+            }
+            Some(Decision::Foreach { items, width }) => {
+                Execution::Done(record, Advance::Foreach { hands_on, items, width })
+            }
+        })
+    }
+}
+
+impl LocalExecutor {
+    fn session(&self, task: &Task) -> Session {
+        let limit = self.run.policy.max_log_bytes;
+        Session {
+            run: Arc::clone(&self.run),
+            id: task.id.clone(),
+            inherits: task.inherits.clone(),
+            frames: task.frames.clone(),
+            inputs: task.inputs.clone().map(JoinInputs::new),
+            artifacts: Artifacts::new(),
+            removed: BTreeSet::new(),
+            stdout: LogCapture::new(Channel::Stdout, limit),
+            stderr: LogCapture::new(Channel::Stderr, limit),
+        }
+    }
+
+    fn context(&self, task: &Task) -> TaskContext {
+        let run = &self.run;
+        let frame = |frame: &crate::schedule::Frame<Arc<Items>>| wflow_sandbox::Frame {
+            step: Arc::clone(&run.steps[frame.step.get()]),
+            artifact: match &run.graph.step(frame.step).transition {
+                wflow_model::graph::Transition::Foreach { over, .. } => over.as_str().into(),
+                _ => "".into(),
+            },
+            index: frame.index,
+            width: frame.width,
+        };
+        TaskContext {
+            flow: Arc::clone(&run.flow),
+            run_id: Arc::clone(&run.run_text),
+            step: Arc::clone(&run.steps[task.id.step.get()]),
+            task: task.id.task.to_string(),
+            attempt: 0,
+            frames: task.frames.iter().map(frame).collect(),
+            seed: run.policy.seed,
+            logical_time: run.policy.logical_time,
+        }
+    }
+
+    fn keep_log(&self, (text, dropped): (Vec<u8>, u64)) -> Result<Log, StoreError> {
+        let text = match text.as_slice() {
+            [] => None,
+            text => Some(self.run.writer.put(self.run.format("text/plain"), text)?),
+        };
+        Ok(Log { text, dropped })
+    }
+}

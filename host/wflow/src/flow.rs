@@ -1,0 +1,124 @@
+//! Loading flows.
+
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use wflow_model::Digest;
+use wflow_model::graph::Graph;
+use wflow_sandbox::Component;
+use wflow_sandbox::Sandbox;
+use wflow_sandbox::SandboxOptions;
+
+use crate::error::FlowError;
+use crate::error::HostError;
+
+/// What loads flows and runs their tasks. One for a program is enough; cheap to clone.
+#[derive(Clone)]
+pub struct Host {
+    sandbox: Sandbox,
+    slots: usize,
+}
+
+/// How a [`Host`] is set up.
+#[derive(Debug, Clone)]
+pub struct HostOptions {
+    /// How many tasks of all runs together may be going on at once. Each has address space set
+    /// aside. By default the number of the machine's cores, at least 16.
+    pub slots: usize,
+    /// A folder for compiled flows, so that a flow is compiled once and not at each start; by
+    /// default none. It has to be one that nobody else can write to: what is in it is run.
+    pub cache: Option<PathBuf>,
+}
+
+impl Default for HostOptions {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { slots: cores.max(16), cache: None }
+    }
+}
+
+impl Host {
+    /// Sets up a host.
+    ///
+    /// # Errors
+    ///
+    /// If the engine cannot be set up on this machine.
+    pub fn new(options: HostOptions) -> Result<Self, HostError> {
+        let slots = options.slots.clamp(1, 4096);
+        let sandbox = Sandbox::new(&SandboxOptions {
+            slots: u32::try_from(slots).unwrap_or(u32::MAX),
+            cache_dir: options.cache,
+        })?;
+        Ok(Self { sandbox, slots })
+    }
+
+    /// Loads a flow from a file: a component, or a core module.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read, is no flow, or breaks a rule.
+    pub fn load(&self, path: impl AsRef<Path>) -> Result<Flow, FlowError> {
+        let path = path.as_ref();
+        let bytes = std::fs::read(path)
+            .map_err(|error| FlowError::Read { path: path.to_owned(), error })?;
+        self.load_bytes(path, &bytes)
+    }
+
+    /// Loads a flow from memory; `name` stands for its file in messages.
+    ///
+    /// # Errors
+    ///
+    /// If it is no flow, or breaks a rule.
+    pub fn load_bytes(&self, name: impl AsRef<Path>, bytes: &[u8]) -> Result<Flow, FlowError> {
+        let path = || name.as_ref().to_owned();
+        let component = self
+            .sandbox
+            .load(bytes)
+            .map_err(|error| FlowError::Load { path: path(), error })?;
+        let document = component
+            .describe()
+            .map_err(|error| FlowError::Describe { path: path(), error })?;
+        let graph = Graph::parse(&document)
+            .map_err(|error| FlowError::Invalid { path: path(), error })?;
+        Ok(Flow { component, document, graph: Arc::new(graph), slots: self.slots })
+    }
+}
+
+/// A flow that can be run: loaded, and its graph checked. Cheap to clone.
+#[derive(Clone)]
+pub struct Flow {
+    component: Component,
+    document: String,
+    graph: Arc<Graph>,
+    slots: usize,
+}
+
+impl Flow {
+    /// The graph.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// The description of the flow as its component gave it: JSON, as `wit/flow.wit` explains.
+    pub fn document(&self) -> &str {
+        &self.document
+    }
+
+    /// The digest of the component.
+    pub fn digest(&self) -> Digest {
+        self.component.digest()
+    }
+
+    pub(crate) fn shared_graph(&self) -> &Arc<Graph> {
+        &self.graph
+    }
+
+    pub(crate) fn component(&self) -> &Component {
+        &self.component
+    }
+
+    pub(crate) fn slots(&self) -> usize {
+        self.slots
+    }
+}

@@ -1,0 +1,224 @@
+//! What a join reads of the tasks that it joins.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use wflow_model::Name;
+use wflow_model::name::excerpt;
+use wflow_model::record::Artifact;
+use wflow_model::record::Artifacts;
+use wflow_model::record::TaskRecord;
+use wflow_model::task::TaskRef;
+use wflow_sandbox::Problem;
+use wflow_sandbox::Value;
+
+use crate::context::RunContext;
+use crate::context::refused;
+use crate::schedule::Inputs;
+
+/// How many inputs are looked up at once.
+const BATCH: usize = 1024;
+
+/// About how many bytes one answer to the guest holds.
+const ANSWER: usize = 1 << 20;
+
+/// So many inputs are asked whether they have an artifact that was lost.
+const ASKED: usize = 64;
+
+/// The inputs of a join. They are committed, and read from the store.
+pub(crate) struct JoinInputs {
+    inputs: Arc<Inputs>,
+}
+
+impl JoinInputs {
+    pub(crate) fn new(inputs: Arc<Inputs>) -> Self {
+        Self { inputs }
+    }
+
+    pub(crate) fn count(&self) -> u32 {
+        u32::try_from(self.inputs.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The task at a position.
+    pub(crate) fn task(&self, index: u32) -> Result<TaskRef, Problem> {
+        self.inputs.get(index as usize).ok_or_else(|| {
+            Problem::Missing(format!("there is no input {index}: the join has {}", self.inputs.len()))
+        })
+    }
+
+    /// The tasks from a position on: as many as are of one step, at most `max`.
+    fn tasks(&self, first: usize, max: usize) -> Vec<TaskRef> {
+        let mut tasks = (first..self.inputs.len()).map_while(|position| self.inputs.get(position));
+        let Some(one) = tasks.next() else { return Vec::new() };
+        let step = one.step;
+        let rest = tasks.take_while(|task| task.step == step);
+        std::iter::once(one).chain(rest).take(max).collect()
+    }
+
+    /// One artifact of many inputs.
+    pub(crate) fn get(
+        &self,
+        run: &RunContext,
+        name: &str,
+        first: u32,
+        max: u32,
+    ) -> Result<Vec<Option<Value>>, Problem> {
+        let mut answer = Vec::new();
+        let mut bytes = 0;
+        let end = self.inputs.len().min((first as usize).saturating_add(max as usize));
+        while bytes < ANSWER && first as usize + answer.len() < end {
+            let next = first as usize + answer.len();
+            let tasks = self.tasks(next, BATCH.min(end - next));
+            for artifact in run.store.resolve_many(run.run, &tasks, name).map_err(refused)? {
+                let value = artifact.map(|artifact| run.value(&artifact)).transpose()?;
+                bytes += value.as_ref().map_or(0, |value| value.data.len());
+                answer.push(value);
+                if bytes >= ANSWER {
+                    break;
+                }
+            }
+        }
+        Ok(answer)
+    }
+
+    /// One artifact of one input.
+    pub(crate) fn artifact(
+        &self,
+        run: &RunContext,
+        index: u32,
+        name: &str,
+    ) -> Result<Artifact, Problem> {
+        let task = self.task(index)?;
+        let found = run.store.resolve_many(run.run, &[task], name).map_err(refused)?;
+        found.into_iter().flatten().next().ok_or_else(|| {
+            Problem::Missing(format!("input {index} has no artifact `{}`", excerpt(name)))
+        })
+    }
+
+    /// The names of all artifacts of one input.
+    pub(crate) fn names(&self, run: &RunContext, index: u32) -> Result<Vec<Arc<str>>, Problem> {
+        let task = self.task(index)?;
+        let record = self.records(run, std::slice::from_ref(&task))?.remove(0);
+        let visible = run.store.visible(run.run, &record).map_err(refused)?;
+        Ok(visible.into_keys().map(|name| name.as_str().into()).collect())
+    }
+
+    /// Whether one of the first inputs has an artifact of that name.
+    pub(crate) fn any_has(&self, run: &RunContext, name: &str) -> bool {
+        let tasks = (0..ASKED.min(self.inputs.len())).filter_map(|position| self.inputs.get(position));
+        tasks.into_iter().any(|task| {
+            run.store
+                .resolve_many(run.run, &[task], name)
+                .is_ok_and(|found| found.iter().any(Option::is_some))
+        })
+    }
+
+    /// What a join takes over from its inputs: every artifact that it has not set itself and on
+    /// which they agree. Compares digests alone.
+    pub(crate) fn merge(
+        &self,
+        run: &RunContext,
+        own: &Artifacts,
+        include: &[String],
+        exclude: &[String],
+    ) -> Result<Artifacts, Problem> {
+        if !include.is_empty() && !exclude.is_empty() {
+            let why = "merge_artifacts takes names to include or names to exclude, not both";
+            return Err(Problem::Refused(why.to_owned()));
+        }
+        let wanted = |name: &Name| {
+            let listed = |names: &[String]| names.iter().any(|listed| name == listed.as_str());
+            !own.contains_key(name)
+                && !run.parameters.contains_key(name)
+                && !listed(exclude)
+                && (include.is_empty() || listed(include))
+        };
+        let mut merged: BTreeMap<Name, (Artifact, bool)> = BTreeMap::new();
+        self.each_visible(run, |artifacts| {
+            for (name, artifact) in artifacts.filter(|(name, _)| wanted(name)) {
+                match merged.get_mut(name) {
+                    Some((first, agreed)) => *agreed &= first.digest == artifact.digest,
+                    None => {
+                        merged.insert(name.clone(), (artifact.clone(), true));
+                    }
+                }
+            }
+        })?;
+        let absent = |name: &&String| {
+            !merged.contains_key(name.as_str()) && !own.contains_key(name.as_str())
+        };
+        let absent: Vec<String> = include.iter().filter(absent).map(|name| excerpt(name)).collect();
+        if !absent.is_empty() {
+            return Err(Problem::Missing(format!(
+                "no input of the join has {}, which merge_artifacts is to include",
+                listed(&absent)
+            )));
+        }
+        let torn: Vec<String> = merged
+            .iter()
+            .filter(|(_, (_, agreed))| !agreed)
+            .map(|(name, _)| name.to_string())
+            .collect();
+        if !torn.is_empty() {
+            return Err(Problem::Refused(format!(
+                "merge_artifacts cannot choose between different values of {}: assign what the \
+                 join is to keep before it is called, or exclude what it is to drop",
+                listed(&torn)
+            )));
+        }
+        Ok(merged.into_iter().map(|(name, (artifact, _))| (name, artifact)).collect())
+    }
+
+    /// Visits everything that each input sees. Inputs of a foreach mostly inherit from the same
+    /// task, which is looked up once.
+    fn each_visible(
+        &self,
+        run: &RunContext,
+        mut visit: impl FnMut(&mut dyn Iterator<Item = (&Name, &Artifact)>),
+    ) -> Result<(), Problem> {
+        let mut inherited: Option<(TaskRef, Artifacts)> = None;
+        let mut position = 0;
+        while position < self.inputs.len() {
+            let tasks = self.tasks(position, BATCH);
+            position += tasks.len();
+            for record in self.records(run, &tasks)? {
+                if let Some(parent) = &record.inherits
+                    && inherited.as_ref().is_none_or(|(task, _)| task != parent)
+                {
+                    let found = self.records(run, std::slice::from_ref(parent))?.remove(0);
+                    let visible = run.store.visible(run.run, &found).map_err(refused)?;
+                    inherited = Some((parent.clone(), visible));
+                }
+                let below = match &inherited {
+                    Some((task, visible)) if record.inherits.as_ref() == Some(task) => visible,
+                    _ => &record.inherited,
+                };
+                let hidden = |name: &Name| {
+                    record.artifacts.contains_key(name) || record.removed.contains(name)
+                };
+                let below = below.iter().filter(|(name, _)| !hidden(name));
+                visit(&mut record.artifacts.iter().chain(below));
+            }
+        }
+        Ok(())
+    }
+
+    /// The records of tasks of one step.
+    fn records(&self, run: &RunContext, tasks: &[TaskRef]) -> Result<Vec<TaskRecord>, Problem> {
+        let Some(first) = tasks.first() else { return Ok(Vec::new()) };
+        let ids: Vec<_> = tasks.iter().map(|task| task.task.clone()).collect();
+        let records = run.store.tasks_by_id(run.run, first.step, &ids).map_err(refused)?;
+        let missing = || Problem::Refused("the store has lost an input of the join".to_owned());
+        records.into_iter().map(|record| record.ok_or_else(missing)).collect()
+    }
+}
+
+/// Names for a sentence, shortened where there are many.
+fn listed(names: &[String]) -> String {
+    const SHOWN: usize = 20;
+    let shown: Vec<String> = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}

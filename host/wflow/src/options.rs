@@ -1,0 +1,170 @@
+//! How a flow is to be run.
+
+use std::fmt;
+use std::sync::Arc;
+
+use wflow_sandbox::CancelToken;
+use wflow_sandbox::Limits;
+
+use crate::event::Observer;
+
+/// The moment at which the logical clock of every run starts unless another is given: the
+/// first second of 2020, in nanoseconds since 1970. Fixed, so that two runs agree.
+pub const DEFAULT_LOGICAL_TIME: u64 = 1_577_836_800_000_000_000;
+
+/// The most tasks that one foreach may yield unless more are allowed: the book's guard against
+/// a list that is longer than was thought.
+pub const DEFAULT_MAX_NUM_SPLITS: u32 = 100;
+
+/// How many bytes of each stream of a task are kept.
+pub const DEFAULT_MAX_LOG_BYTES: usize = 10 << 20;
+
+/// How a flow is to be run. What is not set has the default that a person would expect.
+#[derive(Clone)]
+pub struct RunOptions {
+    pub(crate) parameters: Vec<ParameterInput>,
+    pub(crate) policy: Policy,
+    pub(crate) max_workers: usize,
+    pub(crate) observer: Arc<dyn Observer + Send + Sync>,
+    pub(crate) cancel: CancelToken,
+}
+
+/// The rules that every task of a run is under.
+#[derive(Debug, Clone)]
+pub(crate) struct Policy {
+    pub(crate) max_num_splits: u32,
+    pub(crate) max_log_bytes: usize,
+    pub(crate) limits: Limits,
+    pub(crate) seed: u64,
+    pub(crate) logical_time: u64,
+}
+
+/// A value that is given for a parameter, as text, and where that text comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParameterInput {
+    /// The name of the parameter.
+    pub name: String,
+    /// The value as a person writes it; for a file, its path.
+    pub text: String,
+    /// Where it comes from.
+    pub source: Source,
+}
+
+/// Where the value of a parameter comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// The command line or the program.
+    Given,
+    /// This environment variable.
+    Environment(String),
+    /// The default in the flow.
+    Default,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Given => f.write_str("as given"),
+            Self::Environment(variable) => write!(f, "from the environment variable {variable}"),
+            Self::Default => f.write_str("the default in the flow"),
+        }
+    }
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self {
+            parameters: Vec::new(),
+            policy: Policy {
+                max_num_splits: DEFAULT_MAX_NUM_SPLITS,
+                max_log_bytes: DEFAULT_MAX_LOG_BYTES,
+                limits: Limits::default(),
+                seed: 0,
+                logical_time: DEFAULT_LOGICAL_TIME,
+            },
+            max_workers: std::thread::available_parallelism().map_or(1, usize::from),
+            observer: Arc::new(()),
+            cancel: CancelToken::new(),
+        }
+    }
+}
+
+impl RunOptions {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Gives a parameter its value, written as on the command line; for a file, its path.
+    #[must_use]
+    pub fn parameter(mut self, name: impl Into<String>, text: impl Into<String>) -> Self {
+        let (name, text) = (name.into(), text.into());
+        self.parameters.push(ParameterInput { name, text, source: Source::Given });
+        self
+    }
+
+    /// Gives several parameters, each with its source. Of two values for one parameter the one
+    /// that is given wins over the environment, and the later over the earlier.
+    #[must_use]
+    pub fn parameters(mut self, inputs: impl IntoIterator<Item = ParameterInput>) -> Self {
+        self.parameters.extend(inputs);
+        self
+    }
+
+    /// How many tasks run at once, at most; by default as many as the machine has cores.
+    #[must_use]
+    pub fn max_workers(mut self, workers: usize) -> Self {
+        self.max_workers = workers.max(1);
+        self
+    }
+
+    /// How many tasks one foreach may yield; by default [`DEFAULT_MAX_NUM_SPLITS`].
+    #[must_use]
+    pub fn max_num_splits(mut self, splits: u32) -> Self {
+        self.policy.max_num_splits = splits;
+        self
+    }
+
+    /// How many bytes of each stream of a task are kept.
+    #[must_use]
+    pub fn max_log_bytes(mut self, bytes: usize) -> Self {
+        self.policy.max_log_bytes = bytes;
+        self
+    }
+
+    /// What each task may use.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.policy.limits = limits;
+        self
+    }
+
+    /// The seed of the random numbers that tasks draw; by default 0, so that runs agree.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.policy.seed = seed;
+        self
+    }
+
+    /// The moment at which tasks find themselves: nanoseconds since 1970.
+    #[must_use]
+    pub fn logical_time(mut self, nanoseconds: u64) -> Self {
+        self.policy.logical_time = nanoseconds;
+        self
+    }
+
+    /// Who watches the run; by default nobody.
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn Observer + Send + Sync>) -> Self {
+        self.observer = observer;
+        self
+    }
+
+    /// What stops the run from outside. A token serves one run: it is cancelled as well when a
+    /// task fails.
+    #[must_use]
+    pub fn cancel(mut self, token: CancelToken) -> Self {
+        self.cancel = token;
+        self
+    }
+}

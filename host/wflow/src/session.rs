@@ -1,0 +1,302 @@
+//! What one task reads and leaves behind, while it runs.
+
+use std::any::Any;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use wflow_model::Name;
+use wflow_model::name::excerpt;
+use wflow_model::name::nearest;
+use wflow_model::record::Artifact;
+use wflow_model::record::Artifacts;
+use wflow_model::task::TaskRef;
+use wflow_sandbox::ArtifactRead;
+use wflow_sandbox::ArtifactWrite;
+use wflow_sandbox::Channel;
+use wflow_sandbox::Problem;
+use wflow_sandbox::TaskIo;
+use wflow_sandbox::Value;
+use wflow_store::BlobReader;
+use wflow_store::BlobWriter;
+
+use crate::context::RunContext;
+use crate::context::refused;
+use crate::environment::Environment;
+use crate::environment::Lookup;
+use crate::items::Items;
+use crate::join::JoinInputs;
+use crate::log::LogCapture;
+use crate::log::Speaker;
+use crate::schedule::Frame;
+
+/// The most artifacts that one task may set.
+const MAX_ARTIFACTS: usize = 100_000;
+
+/// The longest format of an artifact, in bytes.
+const MAX_FORMAT: usize = 128;
+
+/// The host's side of one task.
+pub(crate) struct Session {
+    pub(crate) run: Arc<RunContext>,
+    pub(crate) id: TaskRef,
+    pub(crate) inherits: Option<Environment>,
+    pub(crate) frames: Vec<Frame<Arc<Items>>>,
+    pub(crate) inputs: Option<JoinInputs>,
+    pub(crate) artifacts: Artifacts,
+    pub(crate) removed: BTreeSet<Name>,
+    pub(crate) stdout: LogCapture,
+    pub(crate) stderr: LogCapture,
+}
+
+impl Session {
+    /// What a name means to this task.
+    pub(crate) fn artifact(&self, name: &str) -> Result<Artifact, Problem> {
+        if let Some(artifact) = self.artifacts.get(name) {
+            return Ok(artifact.clone());
+        }
+        if self.removed.contains(name) {
+            return Err(Problem::Missing(format!("artifact `{name}` was removed by this task")));
+        }
+        match self.inherits.as_ref().map_or(Lookup::Unknown, |inherits| inherits.lookup(name)) {
+            Lookup::Found(artifact) => Ok(artifact.clone()),
+            Lookup::Removed(task) => {
+                let step = self.run.step_name(task.step);
+                Err(Problem::Missing(format!("artifact `{name}` was removed in step `{step}`")))
+            }
+            Lookup::Unknown => match self.run.parameters.get(name) {
+                Some(artifact) => Ok(artifact.clone()),
+                None => Err(Problem::Missing(self.explain(name))),
+            },
+        }
+    }
+
+    /// Why there is no artifact of that name: most often because a join did not carry it over.
+    fn explain(&self, name: &str) -> String {
+        let name = excerpt(name);
+        let here = self.run.step_name(self.id.step);
+        if let Some(inputs) = &self.inputs
+            && inputs.any_has(&self.run, &name)
+        {
+            return format!(
+                "artifact `{name}` is not set in the join `{here}`: read it from its inputs, or \
+                 carry it over with merge_artifacts"
+            );
+        }
+        if let Some(join) = self.inherits.as_ref().and_then(Environment::join)
+            && JoinInputs::new(Arc::clone(&join.inputs)).any_has(&self.run, &name)
+        {
+            let join = self.run.step_name(join.task.step);
+            return format!(
+                "artifact `{name}` was lost in the join `{join}`: a join carries nothing over by \
+                 itself. Assign it there, or call merge_artifacts there"
+            );
+        }
+        let visible = self.visible();
+        match nearest(&name, visible.iter().map(Name::as_str)) {
+            Some(meant) => format!("there is no artifact `{name}`; did you mean `{meant}`?"),
+            None => format!("no step before `{here}` sets an artifact `{name}`"),
+        }
+    }
+
+    fn visible(&self) -> BTreeSet<Name> {
+        let inherited = self.inherits.as_ref().map(Environment::visible).unwrap_or_default();
+        let inherited = inherited.into_keys().filter(|name| !self.removed.contains(name));
+        let parameters = self.run.parameters.keys().cloned();
+        self.artifacts.keys().cloned().chain(inherited).chain(parameters).collect()
+    }
+
+    /// Whether a name and a format may be set.
+    fn check_put(&self, name: &str, format: &str) -> Result<Name, Problem> {
+        let refuse = |why: String| Err(Problem::Refused(why));
+        let name = Name::new(name).map_err(|error| Problem::Refused(error.to_string()))?;
+        if self.run.parameters.contains_key(&name) {
+            return refuse(format!(
+                "`{name}` is a parameter, which cannot be assigned: use another artifact"
+            ));
+        }
+        if format.is_empty() || format.len() > MAX_FORMAT || format.bytes().any(|b| b < b' ') {
+            return refuse(format!(
+                "`{}` is no format for artifact `{name}`: a media type, at most {MAX_FORMAT} bytes",
+                excerpt(format)
+            ));
+        }
+        if self.artifacts.len() >= MAX_ARTIFACTS && !self.artifacts.contains_key(&name) {
+            return refuse(format!("a task may set at most {MAX_ARTIFACTS} artifacts"));
+        }
+        Ok(name)
+    }
+
+    fn set(&mut self, name: Name, artifact: Artifact) {
+        self.removed.remove(&name);
+        self.artifacts.insert(name, artifact);
+    }
+
+    fn join(&mut self) -> Result<&mut JoinInputs, Problem> {
+        let step = self.run.step_name(self.id.step);
+        let problem = || Problem::Refused(format!("step `{step}` is no join and has no inputs"));
+        self.inputs.as_mut().ok_or_else(problem)
+    }
+
+    /// Completes the two logs.
+    pub(crate) fn finish_logs(&mut self) -> [(Vec<u8>, u64); 2] {
+        let (run, id) = (Arc::clone(&self.run), self.id.clone());
+        let speaker = speaker(&run, &id);
+        [(&mut self.stdout, Channel::Stdout), (&mut self.stderr, Channel::Stderr)]
+            .map(|(log, channel)| std::mem::replace(log, LogCapture::new(channel, 0)).finish(&speaker))
+    }
+}
+
+fn speaker<'a>(run: &'a RunContext, id: &'a TaskRef) -> Speaker<'a> {
+    Speaker { observer: &*run.observer, step: run.step_name(id.step), task: &id.task }
+}
+
+impl TaskIo for Session {
+    fn get(&mut self, name: &str) -> Result<Value, Problem> {
+        let artifact = self.artifact(name)?;
+        self.run.value(&artifact)
+    }
+
+    fn put(&mut self, name: &str, format: &str, data: &[u8]) -> Result<(), Problem> {
+        let name = self.check_put(name, format)?;
+        let artifact = self.run.writer.put(self.run.format(format), data).map_err(refused)?;
+        self.set(name, artifact);
+        Ok(())
+    }
+
+    fn remove(&mut self, name: &str) -> Result<(), Problem> {
+        self.artifact(name)?;
+        let name = Name::new(name).map_err(|error| Problem::Refused(error.to_string()))?;
+        if self.run.parameters.contains_key(&name) {
+            return Err(Problem::Refused(format!("`{name}` is a parameter, which cannot be removed")));
+        }
+        self.artifacts.remove(&name);
+        // Only what is inherited has to be hidden from those who come after.
+        let inherited = self.inherits.as_ref().map(|inherits| inherits.lookup(&name));
+        if matches!(inherited, Some(Lookup::Found(_))) {
+            self.removed.insert(name);
+        }
+        Ok(())
+    }
+
+    fn names(&mut self) -> Vec<Arc<str>> {
+        self.visible().into_iter().map(|name| name.as_str().into()).collect()
+    }
+
+    fn open(&mut self, name: &str) -> Result<Box<dyn ArtifactRead>, Problem> {
+        let artifact = self.artifact(name)?;
+        PieceReader::open(&self.run, &artifact)
+    }
+
+    fn create(&mut self, name: &str, format: &str) -> Result<Box<dyn ArtifactWrite>, Problem> {
+        let name = self.check_put(name, format)?;
+        Ok(Box::new(PieceWriter { name, blob: self.run.writer.stream(format) }))
+    }
+
+    fn finish(&mut self, writer: Box<dyn ArtifactWrite>) -> Result<(), Problem> {
+        let writer: Box<dyn Any> = writer;
+        let Ok(writer) = writer.downcast::<PieceWriter>() else {
+            return Err(Problem::Refused("the writer is of another task".to_owned()));
+        };
+        let artifact = writer.blob.finish().map_err(refused)?;
+        self.set(writer.name, artifact);
+        Ok(())
+    }
+
+    fn item(&mut self, level: u32) -> Result<Value, Problem> {
+        let frame = self.frames.get(level as usize).ok_or_else(|| {
+            Problem::Missing(format!("this task is inside {} foreach", self.frames.len()))
+        })?;
+        let missing = || Problem::Missing(format!("the list has no item {}", frame.index));
+        frame.items.get(frame.index).ok_or_else(missing)
+    }
+
+    fn input_count(&mut self) -> u32 {
+        self.inputs.as_ref().map_or(0, JoinInputs::count)
+    }
+
+    fn input_step(&mut self, index: u32) -> Result<Arc<str>, Problem> {
+        let task = self.join()?.task(index)?;
+        Ok(Arc::clone(&self.run.steps[task.step.get()]))
+    }
+
+    fn input_get(&mut self, name: &str, first: u32, max: u32) -> Result<Vec<Option<Value>>, Problem> {
+        let run = Arc::clone(&self.run);
+        self.join()?.get(&run, name, first, max)
+    }
+
+    fn input_names(&mut self, index: u32) -> Result<Vec<Arc<str>>, Problem> {
+        let run = Arc::clone(&self.run);
+        self.join()?.names(&run, index)
+    }
+
+    fn input_open(&mut self, index: u32, name: &str) -> Result<Box<dyn ArtifactRead>, Problem> {
+        let run = Arc::clone(&self.run);
+        let artifact = self.join()?.artifact(&run, index, name)?;
+        PieceReader::open(&run, &artifact)
+    }
+
+    fn merge(&mut self, include: &[String], exclude: &[String]) -> Result<(), Problem> {
+        let (run, own) = (Arc::clone(&self.run), std::mem::take(&mut self.artifacts));
+        let merged = self.join().and_then(|join| join.merge(&run, &own, include, exclude));
+        self.artifacts = own;
+        self.artifacts.extend(merged?);
+        Ok(())
+    }
+
+    fn log(&mut self, channel: Channel, text: &[u8]) {
+        let speaker = speaker(&self.run, &self.id);
+        match channel {
+            Channel::Stdout => self.stdout.push(text, &speaker),
+            Channel::Stderr => self.stderr.push(text, &speaker),
+        }
+    }
+}
+
+/// An artifact that is read in pieces.
+struct PieceReader {
+    format: Arc<str>,
+    blob: BlobReader,
+}
+
+impl PieceReader {
+    fn open(run: &RunContext, artifact: &Artifact) -> Result<Box<dyn ArtifactRead>, Problem> {
+        let blob = run.store.open_blob(artifact).map_err(refused)?;
+        Ok(Box::new(Self { format: Arc::clone(&artifact.format), blob }))
+    }
+}
+
+impl ArtifactRead for PieceReader {
+    fn format(&self) -> Arc<str> {
+        Arc::clone(&self.format)
+    }
+
+    fn size(&self) -> u64 {
+        self.blob.size()
+    }
+
+    fn read(&mut self, offset: u64, count: u32) -> Result<Vec<u8>, Problem> {
+        let left = self.blob.size().saturating_sub(offset);
+        let mut bytes = vec![0; usize::try_from(left).unwrap_or(usize::MAX).min(count as usize)];
+        let mut read = 0;
+        while read < bytes.len() {
+            match self.blob.read_at(&mut bytes[read..], offset + read as u64).map_err(refused)? {
+                0 => break,
+                more => read += more,
+            }
+        }
+        bytes.truncate(read);
+        Ok(bytes)
+    }
+}
+
+/// An artifact that is written in pieces.
+struct PieceWriter {
+    name: Name,
+    blob: BlobWriter,
+}
+
+impl ArtifactWrite for PieceWriter {
+    fn write(&mut self, data: &[u8]) -> Result<(), Problem> {
+        self.blob.push(data).map_err(refused)
+    }
+}
