@@ -1,5 +1,7 @@
 //! Descriptions of flows.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod support;
 
 use support::Guest;

@@ -1,5 +1,6 @@
 //! What the tests share: flows written by hand, and a task's artifacts in a map.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(dead_code, unreachable_pub, reason = "every test file uses its own part of this")]
 
 use std::any::Any;

@@ -1,0 +1,111 @@
+//! WASI 0.2 as a task sees it: there is nothing outside.
+//!
+//! Files and sockets come from `wasmtime-wasi`, with nothing granted. Everything else is
+//! implemented here against its bindings, for three reasons: nothing of the host's clocks,
+//! entropy or environment is even constructed; no call enters an async runtime, which would
+//! start threads and cost more than the rest of a `println!`; and a wait costs no time.
+
+mod cli;
+mod clocks;
+mod random;
+mod streams;
+
+use wasmtime::component::HasData;
+use wasmtime::component::HasSelf;
+use wasmtime::component::Linker;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::filesystem::WasiFilesystem;
+use wasmtime_wasi::filesystem::WasiFilesystemCtxView;
+use wasmtime_wasi::p2::bindings;
+use wasmtime_wasi::p2::bindings::sync;
+use wasmtime_wasi::sockets::WasiSockets;
+use wasmtime_wasi::sockets::WasiSocketsCtxView;
+
+pub(crate) use self::cli::Exit;
+use crate::state::State;
+
+/// The version of WASI that [`link`] provides, for messages.
+pub(crate) const VERSION: &str = "0.2.12";
+/// The names of the interfaces that [`link`] provides.
+pub(crate) const INTERFACES: &[&str] = &[
+    "wasi:cli/environment",
+    "wasi:cli/exit",
+    "wasi:cli/stderr",
+    "wasi:cli/stdin",
+    "wasi:cli/stdout",
+    "wasi:cli/terminal-input",
+    "wasi:cli/terminal-output",
+    "wasi:cli/terminal-stderr",
+    "wasi:cli/terminal-stdin",
+    "wasi:cli/terminal-stdout",
+    "wasi:clocks/monotonic-clock",
+    "wasi:clocks/wall-clock",
+    "wasi:filesystem/preopens",
+    "wasi:filesystem/types",
+    "wasi:io/error",
+    "wasi:io/poll",
+    "wasi:io/streams",
+    "wasi:random/insecure",
+    "wasi:random/insecure-seed",
+    "wasi:random/random",
+    "wasi:sockets/instance-network",
+    "wasi:sockets/ip-name-lookup",
+    "wasi:sockets/network",
+    "wasi:sockets/tcp",
+    "wasi:sockets/tcp-create-socket",
+    "wasi:sockets/udp",
+    "wasi:sockets/udp-create-socket",
+];
+
+/// Provides all of WASI 0.2 to guests.
+pub(crate) fn link(l: &mut Linker<State>) -> wasmtime::Result<()> {
+    type Own = HasSelf<State>;
+    bindings::cli::environment::add_to_linker::<_, Own>(l, |s| s)?;
+    bindings::cli::exit::add_to_linker::<_, Own>(l, |s| s)?;
+    bindings::cli::stdin::add_to_linker::<_, Own>(l, |s| s)?;
+    bindings::cli::stdout::add_to_linker::<_, Own>(l, |s| s)?;
+    bindings::cli::stderr::add_to_linker::<_, Own>(l, |s| s)?;
+    bindings::cli::terminal_input::add_to_linker::<_, Own>(l, |s| s)?;
+    bindings::cli::terminal_output::add_to_linker::<_, Own>(l, |s| s)?;
+    bindings::cli::terminal_stdin::add_to_linker::<_, Own>(l, |s| s)?;
+    bindings::cli::terminal_stdout::add_to_linker::<_, Own>(l, |s| s)?;
+    bindings::cli::terminal_stderr::add_to_linker::<_, Own>(l, |s| s)?;
+    bindings::clocks::monotonic_clock::add_to_linker::<_, Own>(l, |s| s)?;
+    bindings::clocks::wall_clock::add_to_linker::<_, Own>(l, |s| s)?;
+    bindings::random::random::add_to_linker::<_, Own>(l, |s| s)?;
+    bindings::random::insecure::add_to_linker::<_, Own>(l, |s| s)?;
+    bindings::random::insecure_seed::add_to_linker::<_, Own>(l, |s| s)?;
+    sync::io::poll::add_to_linker::<_, Own>(l, |s| s)?;
+    sync::io::streams::add_to_linker::<_, Own>(l, |s| s)?;
+    sync::io::error::add_to_linker::<_, Table>(l, |s| &mut s.table)?;
+
+    sync::filesystem::preopens::add_to_linker::<_, WasiFilesystem>(l, State::files)?;
+    sync::filesystem::types::add_to_linker::<_, WasiFilesystem>(l, State::files)?;
+
+    let options = sync::sockets::network::LinkOptions::default();
+    sync::sockets::network::add_to_linker::<_, WasiSockets>(l, &options, State::sockets)?;
+    bindings::sockets::instance_network::add_to_linker::<_, WasiSockets>(l, State::sockets)?;
+    bindings::sockets::ip_name_lookup::add_to_linker::<_, WasiSockets>(l, State::sockets)?;
+    sync::sockets::tcp::add_to_linker::<_, WasiSockets>(l, State::sockets)?;
+    bindings::sockets::tcp_create_socket::add_to_linker::<_, WasiSockets>(l, State::sockets)?;
+    sync::sockets::udp::add_to_linker::<_, WasiSockets>(l, State::sockets)?;
+    sync::sockets::udp_create_socket::add_to_linker::<_, WasiSockets>(l, State::sockets)?;
+    Ok(())
+}
+
+struct Table;
+
+impl HasData for Table {
+    type Data<'a> = &'a mut ResourceTable;
+}
+
+impl State {
+    fn files(&mut self) -> WasiFilesystemCtxView<'_> {
+        WasiFilesystemCtxView { ctx: &mut self.no_files, table: &mut self.table }
+    }
+
+    fn sockets(&mut self) -> WasiSocketsCtxView<'_> {
+        let ctx = self.no_sockets.get_or_insert_default();
+        WasiSocketsCtxView { ctx, table: &mut self.table }
+    }
+}
