@@ -1,1 +1,486 @@
-//! Reading what runs left behind.
+//! Reading what runs left behind: by pathspec, while they are going on or long after.
+
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value as Json;
+use wflow_model::Name;
+use wflow_model::TaskId;
+use wflow_model::cbor;
+use wflow_model::graph::Graph;
+use wflow_model::name::excerpt;
+use wflow_model::name::nearest;
+use wflow_model::pathspec::Pathspec;
+use wflow_model::pathspec::RunSelector;
+use wflow_model::record::Artifact;
+use wflow_model::record::Artifacts;
+use wflow_model::record::Log;
+use wflow_model::record::RunEnd;
+use wflow_model::record::RunId;
+use wflow_model::record::RunRecord;
+use wflow_model::record::TaskRecord;
+use wflow_model::task::InvalidTaskId;
+use wflow_model::task::StepIndex;
+use wflow_model::task::TaskRef;
+pub use wflow_store::FlowSummary;
+pub use wflow_store::RunState;
+pub use wflow_store::RunSummary;
+use wflow_store::Store;
+use wflow_store::StoreError;
+
+/// How many tasks are read from the store at once.
+const PAGE: usize = 512;
+
+/// So many of the latest runs are looked at for one that was probably meant.
+const RECENT: usize = 200;
+
+/// What a pathspec names was not found.
+#[derive(Debug, thiserror::Error)]
+pub enum FindError {
+    /// There is no such flow.
+    #[error("there is no run of a flow `{name}` in this store{}", hint(meant.as_deref()))]
+    Flow {
+        /// The name that was asked for.
+        name: Name,
+        /// The one that was probably meant.
+        meant: Option<String>,
+    },
+    /// There is no such run.
+    #[error("there is no run {run}{} in this store{}", flow.as_ref().map(|flow| format!(" of flow `{flow}`")).unwrap_or_default(), hint(meant.as_deref()))]
+    Run {
+        /// The flow that was asked for, if one was.
+        flow: Option<Name>,
+        /// The run that was asked for.
+        run: RunId,
+        /// The one that was probably meant.
+        meant: Option<String>,
+    },
+    /// There are no runs at all.
+    #[error("there are no runs in this store")]
+    Empty,
+    /// The run has no such step.
+    #[error("run {run} has no step `{step}`{}", hint(meant.as_deref()))]
+    Step {
+        /// The run.
+        run: RunId,
+        /// The step that was asked for.
+        step: String,
+        /// The one that was probably meant.
+        meant: Option<String>,
+    },
+    /// The text is no id of a task of this step.
+    #[error("`{text}` is no task of step `{step}`: {error}")]
+    TaskId {
+        /// The step.
+        step: Name,
+        /// The text.
+        text: String,
+        /// What it should look like.
+        error: InvalidTaskId,
+    },
+    /// There is no such task, or none yet.
+    #[error("there is no task {run}/{step}/{task}: {}", match of {
+        0 => "no task of this step has finished".to_owned(),
+        1 => "one task of this step has finished".to_owned(),
+        of => format!("{of} tasks of this step have finished"),
+    })]
+    Task {
+        /// The run.
+        run: RunId,
+        /// The step.
+        step: Name,
+        /// The task that was asked for.
+        task: TaskId,
+        /// How many tasks of the step there are.
+        of: u64,
+    },
+    /// The task has no such artifact.
+    #[error("task {task} has no artifact `{artifact}`{}", hint(meant.as_deref()))]
+    Artifact {
+        /// The task.
+        task: String,
+        /// The artifact that was asked for.
+        artifact: String,
+        /// The one that was probably meant.
+        meant: Option<String>,
+    },
+    /// A pathspec names less than is needed.
+    #[error("`{0}` names no {1}: the form is [FLOW/]RUN/STEP/TASK, and RUN may be `latest`")]
+    TooShort(Pathspec, &'static str),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The graph that is kept with a run cannot be read.
+    #[error("the graph of run {0} is damaged")]
+    Graph(RunId),
+}
+
+fn hint(meant: Option<&str>) -> String {
+    meant.map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default()
+}
+
+/// A run, with the graph that it ran.
+#[derive(Debug, Clone)]
+pub struct Run {
+    store: Store,
+    /// What a list would say of it.
+    pub summary: RunSummary,
+    /// What was known when it began.
+    pub record: Arc<RunRecord>,
+    /// How it ended, if it did.
+    pub end: Option<RunEnd>,
+    /// Its graph.
+    pub graph: Arc<Graph>,
+}
+
+/// A step of a run.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// The run.
+    pub run: Run,
+    /// Which step.
+    pub index: StepIndex,
+}
+
+/// A finished task of a run.
+#[derive(Debug, Clone)]
+pub struct Task {
+    /// The run.
+    pub run: Run,
+    /// What the store keeps of it.
+    pub record: TaskRecord,
+}
+
+/// How many tasks of a step have finished.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Those that are done.
+    pub done: u64,
+    /// Those that failed.
+    pub failed: u64,
+}
+
+/// The run that a pathspec names; the latest, if it names a flow alone or nothing.
+///
+/// # Errors
+///
+/// If there is no such run, or the store fails.
+pub fn run(store: &Store, spec: &Pathspec) -> Result<Run, FindError> {
+    let flow = spec.flow.as_ref();
+    if let Some(name) = flow {
+        known_flow(store, name)?;
+    }
+    let id = match spec.run {
+        Some(RunSelector::Id(id)) => id,
+        Some(RunSelector::Latest) | None => {
+            store.latest(flow.map(Name::as_str))?.ok_or(FindError::Empty)?
+        }
+    };
+    let found = store.run(id)?.filter(|run| flow.is_none_or(|flow| *flow == run.summary.flow));
+    let Some(found) = found else {
+        let recent = store.runs(flow.map(Name::as_str), None, RECENT)?;
+        let ids: Vec<String> = recent.iter().map(|run| run.id.to_string()).collect();
+        let meant = nearest(&id.to_string(), ids.iter().map(String::as_str));
+        let meant = meant.map(ToOwned::to_owned);
+        return Err(FindError::Run { flow: flow.cloned(), run: id, meant });
+    };
+    let graph = Graph::parse(&found.record.graph).map_err(|_| FindError::Graph(id))?;
+    Ok(Run {
+        store: store.clone(),
+        summary: found.summary,
+        record: found.record,
+        end: found.end,
+        graph: Arc::new(graph),
+    })
+}
+
+/// The run with this id.
+///
+/// # Errors
+///
+/// If there is no such run, or the store fails.
+pub fn run_by_id(store: &Store, id: RunId) -> Result<Run, FindError> {
+    run(store, &Pathspec { run: Some(RunSelector::Id(id)), ..Pathspec::default() })
+}
+
+/// The step that a pathspec names.
+///
+/// # Errors
+///
+/// If it names none, there is no such step, or the store fails.
+pub fn step(store: &Store, spec: &Pathspec) -> Result<Step, FindError> {
+    let name = spec.step.as_ref().ok_or_else(|| FindError::TooShort(spec.clone(), "step"))?;
+    run(store, spec)?.step(name)
+}
+
+/// The tasks that a pathspec names: one, or all of a step that have finished, in order.
+///
+/// # Errors
+///
+/// If it names no step, there is no such task, or the store fails.
+pub fn tasks(store: &Store, spec: &Pathspec) -> Result<Tasks, FindError> {
+    let step = step(store, spec)?;
+    match &spec.task {
+        None => Ok(step.tasks()),
+        Some(text) => {
+            let task = step.task(text)?;
+            Ok(Tasks { step, buffer: vec![task.record].into_iter(), last: None, more: false })
+        }
+    }
+}
+
+/// Checks that a flow has runs.
+///
+/// # Errors
+///
+/// If it has none, or the store fails.
+pub fn known_flow(store: &Store, name: &Name) -> Result<(), FindError> {
+    let flows = store.flows()?;
+    if flows.iter().any(|flow| flow.name == *name) {
+        return Ok(());
+    }
+    let meant = nearest(name, flows.iter().map(|flow| flow.name.as_str()));
+    Err(FindError::Flow { name: name.clone(), meant: meant.map(ToOwned::to_owned) })
+}
+
+impl Run {
+    /// The id of the run.
+    pub fn id(&self) -> RunId {
+        self.summary.id
+    }
+
+    /// A step by its name.
+    ///
+    /// # Errors
+    ///
+    /// If the run has no such step.
+    pub fn step(&self, name: &str) -> Result<Step, FindError> {
+        let Some(index) = self.graph.find(name) else {
+            let names = self.graph.steps().iter().map(|step| step.name.as_str());
+            let meant = nearest(name, names).map(ToOwned::to_owned);
+            return Err(FindError::Step { run: self.id(), step: excerpt(name), meant });
+        };
+        Ok(Step { run: self.clone(), index })
+    }
+
+    /// The step at an index of the run's graph.
+    pub fn step_at(&self, index: StepIndex) -> Step {
+        Step { run: self.clone(), index }
+    }
+
+    /// How many tasks of each step have finished, in the order of the graph.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    pub fn counts(&self) -> Result<Vec<Counts>, StoreError> {
+        let mut counts = vec![Counts::default(); self.graph.steps().len()];
+        for summary in self.store.steps(self.id())? {
+            if let Some(count) = counts.get_mut(summary.step.get()) {
+                *count = Counts { done: summary.done, failed: summary.failed };
+            }
+        }
+        Ok(counts)
+    }
+
+    /// The pathspec of a task of this run.
+    pub fn pathspec(&self, task: &TaskRef) -> String {
+        let step = &self.graph.step(task.step).name;
+        format!("{}/{}/{step}/{}", self.record.flow, self.id(), task.task)
+    }
+
+    /// Waits until everything that was read of this run is on disk.
+    ///
+    /// # Errors
+    ///
+    /// If the disk refuses.
+    pub fn sync(&self) -> Result<(), StoreError> {
+        self.store.sync()
+    }
+}
+
+impl Step {
+    /// Its name.
+    pub fn name(&self) -> &Name {
+        &self.run.graph.step(self.index).name
+    }
+
+    /// The tasks that have finished, in order.
+    pub fn tasks(&self) -> Tasks {
+        Tasks { step: self.clone(), buffer: Vec::new().into_iter(), last: None, more: true }
+    }
+
+    /// A task by its id, as a person writes it.
+    ///
+    /// # Errors
+    ///
+    /// If the text is no such id, there is no such task, or the store fails.
+    pub fn task(&self, text: &str) -> Result<Task, FindError> {
+        let depth = self.run.graph.step(self.index).foreachs.len();
+        let task = TaskId::parse(text, depth).map_err(|error| FindError::TaskId {
+            step: self.name().clone(),
+            text: excerpt(text),
+            error,
+        })?;
+        let id = TaskRef { step: self.index, task };
+        match self.run.store.task(self.run.id(), &id)? {
+            Some(record) => Ok(Task { run: self.run.clone(), record }),
+            None => {
+                let counts = self.run.counts()?[self.index.get()];
+                Err(FindError::Task {
+                    run: self.run.id(),
+                    step: self.name().clone(),
+                    task: id.task,
+                    of: counts.done + counts.failed,
+                })
+            }
+        }
+    }
+}
+
+/// The finished tasks of a step, in order, read a page at a time.
+pub struct Tasks {
+    step: Step,
+    buffer: std::vec::IntoIter<TaskRecord>,
+    last: Option<TaskId>,
+    more: bool,
+}
+
+impl Iterator for Tasks {
+    type Item = Result<Task, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.buffer.len() == 0 && self.more {
+            let run = &self.step.run;
+            match run.store.tasks(run.id(), self.step.index, self.last.as_ref(), PAGE) {
+                Ok(page) => {
+                    self.more = page.len() == PAGE;
+                    self.last = page.last().map(|record| record.id.task.clone());
+                    self.buffer = page.into_iter();
+                }
+                Err(error) => {
+                    self.more = false;
+                    return Some(Err(error));
+                }
+            }
+        }
+        let record = self.buffer.next()?;
+        Some(Ok(Task { run: self.step.run.clone(), record }))
+    }
+}
+
+/// An artifact could not be read as what it was wanted as.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// There is none, or the store fails.
+    #[error(transparent)]
+    Find(#[from] FindError),
+    /// It is no CBOR.
+    #[error("artifact `{name}` has format {format}, not {}", cbor::FORMAT)]
+    Format {
+        /// The artifact.
+        name: String,
+        /// Its format.
+        format: Arc<str>,
+    },
+    /// It is not of that type.
+    #[error("artifact `{name}` is not of the type asked for: {error}")]
+    Type {
+        /// The artifact.
+        name: String,
+        /// What does not fit.
+        error: minicbor_serde::error::DecodeError,
+    },
+}
+
+impl From<StoreError> for ReadError {
+    fn from(error: StoreError) -> Self {
+        Self::Find(error.into())
+    }
+}
+
+impl Task {
+    /// Its pathspec.
+    pub fn pathspec(&self) -> String {
+        self.run.pathspec(&self.record.id)
+    }
+
+    /// Everything that it sees, by name: what it set, what it inherited, and the parameters.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    pub fn artifacts(&self) -> Result<Artifacts, StoreError> {
+        self.run.store.visible(self.run.id(), &self.record)
+    }
+
+    /// An artifact by its name.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, or the store fails.
+    pub fn artifact(&self, name: &str) -> Result<Artifact, FindError> {
+        if let Some(artifact) = self.run.store.resolve(self.run.id(), &self.record, name)? {
+            return Ok(artifact);
+        }
+        let all = self.artifacts()?;
+        let meant = nearest(name, all.keys().map(Name::as_str)).map(ToOwned::to_owned);
+        Err(FindError::Artifact { task: self.pathspec(), artifact: excerpt(name), meant })
+    }
+
+    /// The bytes of an artifact of this run.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    pub fn bytes(&self, artifact: &Artifact) -> Result<Arc<[u8]>, StoreError> {
+        self.run.store.read(artifact)
+    }
+
+    /// The value of an artifact in CBOR, as a type of the program's own.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such artifact, or it is not of that type.
+    pub fn get<T: DeserializeOwned>(&self, name: &str) -> Result<T, ReadError> {
+        let artifact = self.artifact(name)?;
+        let name = name.to_owned();
+        if &*artifact.format != cbor::FORMAT {
+            return Err(ReadError::Format { name, format: artifact.format });
+        }
+        let bytes = self.bytes(&artifact)?;
+        minicbor_serde::from_slice(&bytes).map_err(|error| ReadError::Type { name, error })
+    }
+
+    /// What the task wrote to one of its streams.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    pub fn log(&self, log: &Log) -> Result<String, StoreError> {
+        match &log.text {
+            None => Ok(String::new()),
+            Some(text) => Ok(String::from_utf8_lossy(&self.bytes(text)?).into_owned()),
+        }
+    }
+}
+
+/// What an artifact is, in a word: the type of a CBOR value, else its format.
+pub fn kind<'a>(artifact: &'a Artifact, bytes: &[u8]) -> &'a str {
+    match &*artifact.format {
+        cbor::FORMAT => cbor::kind(bytes),
+        "text/plain" => "text",
+        "application/octet-stream" => "bytes",
+        other => other,
+    }
+}
+
+/// A value as JSON, if it is of a format that has one: CBOR, JSON and text.
+pub fn to_json(format: &str, bytes: &[u8]) -> Option<Json> {
+    match format {
+        cbor::FORMAT => cbor::to_json(bytes).ok(),
+        cbor::JSON_FORMAT => serde_json::from_slice(bytes).ok(),
+        "text/plain" => std::str::from_utf8(bytes).ok().map(Json::from),
+        _ => None,
+    }
+}

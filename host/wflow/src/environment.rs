@@ -76,10 +76,9 @@ impl Environment {
         }
         let parent = inherits.filter(|_| record.inherits.is_some()).cloned();
         let join = match join {
-            Some(inputs) => Some(Arc::new(LastJoin {
-                task: record.id.clone(),
-                inputs: Arc::clone(inputs),
-            })),
+            Some(inputs) => {
+                Some(Arc::new(LastJoin { task: record.id.clone(), inputs: Arc::clone(inputs) }))
+            }
             None => inherits.and_then(|parent| parent.0.join.clone()),
         };
         Self(Arc::new(Layer {

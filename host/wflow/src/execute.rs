@@ -104,9 +104,7 @@ impl Executor for LocalExecutor {
         Ok(match decision {
             None => Execution::Failed(record),
             Some(Decision::Next) => Execution::Done(record, Advance::Next(hands_on)),
-            Some(Decision::Case(step)) => {
-                Execution::Done(record, Advance::Case { hands_on, step })
-            }
+            Some(Decision::Case(step)) => Execution::Done(record, Advance::Case { hands_on, step }),
             Some(Decision::Foreach { items, width }) => {
                 Execution::Done(record, Advance::Foreach { hands_on, items, width })
             }

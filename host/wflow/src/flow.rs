@@ -72,15 +72,12 @@ impl Host {
     /// If it is no flow, or breaks a rule.
     pub fn load_bytes(&self, name: impl AsRef<Path>, bytes: &[u8]) -> Result<Flow, FlowError> {
         let path = || name.as_ref().to_owned();
-        let component = self
-            .sandbox
-            .load(bytes)
-            .map_err(|error| FlowError::Load { path: path(), error })?;
-        let document = component
-            .describe()
-            .map_err(|error| FlowError::Describe { path: path(), error })?;
-        let graph = Graph::parse(&document)
-            .map_err(|error| FlowError::Invalid { path: path(), error })?;
+        let component =
+            self.sandbox.load(bytes).map_err(|error| FlowError::Load { path: path(), error })?;
+        let document =
+            component.describe().map_err(|error| FlowError::Describe { path: path(), error })?;
+        let graph =
+            Graph::parse(&document).map_err(|error| FlowError::Invalid { path: path(), error })?;
         Ok(Flow { component, document, graph: Arc::new(graph), slots: self.slots })
     }
 }

@@ -42,7 +42,10 @@ impl JoinInputs {
     /// The task at a position.
     pub(crate) fn task(&self, index: u32) -> Result<TaskRef, Problem> {
         self.inputs.get(index as usize).ok_or_else(|| {
-            Problem::Missing(format!("there is no input {index}: the join has {}", self.inputs.len()))
+            Problem::Missing(format!(
+                "there is no input {index}: the join has {}",
+                self.inputs.len()
+            ))
         })
     }
 
@@ -105,7 +108,8 @@ impl JoinInputs {
 
     /// Whether one of the first inputs has an artifact of that name.
     pub(crate) fn any_has(&self, run: &RunContext, name: &str) -> bool {
-        let tasks = (0..ASKED.min(self.inputs.len())).filter_map(|position| self.inputs.get(position));
+        let tasks =
+            (0..ASKED.min(self.inputs.len())).filter_map(|position| self.inputs.get(position));
         tasks.into_iter().any(|task| {
             run.store
                 .resolve_many(run.run, &[task], name)

@@ -232,12 +232,7 @@ impl<'a> Driver<'a> {
         Ok(execution)
     }
 
-    fn take_back(
-        &self,
-        state: &mut State,
-        task: Task,
-        execution: Result<Execution, StoreError>,
-    ) {
+    fn take_back(&self, state: &mut State, task: Task, execution: Result<Execution, StoreError>) {
         let end = match execution {
             Ok(Execution::Done(_, advance)) => {
                 state.tasks += 1;

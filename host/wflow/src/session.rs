@@ -141,8 +141,9 @@ impl Session {
     pub(crate) fn finish_logs(&mut self) -> [(Vec<u8>, u64); 2] {
         let (run, id) = (Arc::clone(&self.run), self.id.clone());
         let speaker = speaker(&run, &id);
-        [(&mut self.stdout, Channel::Stdout), (&mut self.stderr, Channel::Stderr)]
-            .map(|(log, channel)| std::mem::replace(log, LogCapture::new(channel, 0)).finish(&speaker))
+        [(&mut self.stdout, Channel::Stdout), (&mut self.stderr, Channel::Stderr)].map(
+            |(log, channel)| std::mem::replace(log, LogCapture::new(channel, 0)).finish(&speaker),
+        )
     }
 }
 
@@ -167,7 +168,9 @@ impl TaskIo for Session {
         self.artifact(name)?;
         let name = Name::new(name).map_err(|error| Problem::Refused(error.to_string()))?;
         if self.run.parameters.contains_key(&name) {
-            return Err(Problem::Refused(format!("`{name}` is a parameter, which cannot be removed")));
+            return Err(Problem::Refused(format!(
+                "`{name}` is a parameter, which cannot be removed"
+            )));
         }
         self.artifacts.remove(&name);
         // Only what is inherited has to be hidden from those who come after.
@@ -219,7 +222,12 @@ impl TaskIo for Session {
         Ok(Arc::clone(&self.run.steps[task.step.get()]))
     }
 
-    fn input_get(&mut self, name: &str, first: u32, max: u32) -> Result<Vec<Option<Value>>, Problem> {
+    fn input_get(
+        &mut self,
+        name: &str,
+        first: u32,
+        max: u32,
+    ) -> Result<Vec<Option<Value>>, Problem> {
         let run = Arc::clone(&self.run);
         self.join()?.get(&run, name, first, max)
     }

@@ -67,12 +67,9 @@ fn split(session: &Session, over: &str) -> Result<(Arc<Items>, u32), Box<Failure
 fn choose(session: &Session, on: &str, cases: &[Case]) -> Result<StepIndex, Box<Failure>> {
     let step = session.run.step_name(session.id.step);
     let fail = |why: String, hint: &str| failure(format!("switch on `{on}`: {why}"), hint);
-    let value = session
-        .artifact(on)
-        .and_then(|artifact| session.run.value(&artifact))
-        .map_err(|problem| {
-            fail(problem.to_string(), &format!("assign it in step `{step}`, or before it"))
-        })?;
+    let value = session.artifact(on).and_then(|artifact| session.run.value(&artifact)).map_err(
+        |problem| fail(problem.to_string(), &format!("assign it in step `{step}`, or before it")),
+    )?;
     let known: Vec<String> = cases.iter().map(|case| case.value.to_string()).collect();
     let hint = format!("its cases are {}", known.join(", "));
     let Some(found) = cbor::case_value(&value.format, &value.data) else {
