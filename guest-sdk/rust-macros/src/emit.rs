@@ -124,12 +124,19 @@ fn case(case: &Case) -> TokenStream {
 /// The arm that calls a step with what its arguments ask for.
 fn call(step: &Step) -> TokenStream {
     let (ident, step_name) = (&step.ident, name(&step.ident));
+    if !step.callable {
+        // What is wrong with it has been said.
+        return quote!(#step_name => ::core::unreachable!(),);
+    }
+    let in_foreach = step
+        .arguments
+        .iter()
+        .any(|argument| matches!(argument, Argument::Input(_) | Argument::Index(_)));
+    let frame = in_foreach.then(|| quote!(let frame = ::wflow_sdk::__private::innermost()?;));
     let arguments = step.arguments.iter().map(|argument| match argument {
-        Argument::Input(ty) => {
-            quote_spanned!(ty.span()=> ::wflow_sdk::__private::input::<#ty>()?)
-        }
+        Argument::Input(ty) => quote_spanned!(ty.span()=> frame.item::<#ty>()?),
         Argument::Index(ty) => quote_spanned! {ty.span()=> {
-            let index: #ty = ::wflow_sdk::__private::index()?;
+            let index: #ty = frame.index;
             index
         }},
         Argument::Inputs(ty) => quote_spanned! {ty.span()=> {
@@ -138,7 +145,10 @@ fn call(step: &Step) -> TokenStream {
         }},
     });
     quote! {
-        #step_name => ::wflow_sdk::__private::Outcome::into_result(self.#ident(#(#arguments),*)),
+        #step_name => {
+            #frame
+            ::wflow_sdk::__private::Outcome::into_result(self.#ident(#(#arguments),*))
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::{Errors, doc, name};
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
+use std::collections::HashSet;
 use syn::spanned::Spanned;
 use syn::{
     Attribute, Expr, Field, Fields, GenericArgument, ItemStruct, LitStr, PathArguments, Type,
@@ -37,22 +38,49 @@ pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> TokenStream {
     let mut bind = Vec::new();
     let mut visit = Vec::new();
     let mut parameters = Vec::new();
+    let mut taken = HashSet::new();
     let mut unit = false;
     match &mut item.fields {
         Fields::Named(fields) => {
             for field in &mut fields.named {
-                expand_field(field, &mut errors, &mut bind, &mut visit, &mut parameters);
+                expand_field(
+                    field,
+                    &mut errors,
+                    &mut bind,
+                    &mut visit,
+                    &mut parameters,
+                    &mut taken,
+                );
             }
         }
         Fields::Unit => unit = true,
         Fields::Unnamed(fields) => errors.add(fields, "the fields of a flow have names"),
     }
+    if !errors.is_empty() {
+        let errors = errors.into_tokens();
+        // The rest is for what the compiler has to say about the steps.
+        if !item.generics.params.is_empty() {
+            return quote!(#errors #item);
+        }
+        return emit(&item, &quote!(_), &quote!(::core::unreachable!()), &errors, &[], &[]);
+    }
 
+    let source = if bind.is_empty() { quote!(_) } else { quote!(source) };
+    let body = if unit { quote!(Self) } else { quote!(Self { #(#bind),* }) };
+    emit(&item, &source, &body, &TokenStream::new(), &visit, &parameters)
+}
+
+/// The struct and its implementation of `Flow`.
+fn emit(
+    item: &ItemStruct,
+    source: &TokenStream,
+    body: &TokenStream,
+    errors: &TokenStream,
+    visit: &[TokenStream],
+    parameters: &[TokenStream],
+) -> TokenStream {
     let ident = &item.ident;
     let (flow_name, flow_doc) = (name(ident), doc(&item.attrs));
-    let source = if unit || bind.is_empty() { quote!(_) } else { quote!(source) };
-    let body = if unit { quote!(Self) } else { quote!(Self { #(#bind),* }) };
-    let errors = errors.into_tokens();
     quote! {
         #errors
         #item
@@ -91,6 +119,7 @@ fn expand_field(
     bind: &mut Vec<TokenStream>,
     visit: &mut Vec<TokenStream>,
     parameters: &mut Vec<TokenStream>,
+    taken: &mut HashSet<String>,
 ) {
     let Some(ident) = field.ident.clone() else { return };
     let attributes: Vec<Attribute> =
@@ -100,7 +129,6 @@ fn expand_field(
         Some(found) => found,
         None => {
             errors.add(&field.ty, "a field of a flow is an `Artifact<T>` or a `Param<T>`");
-            bind.push(quote!(#ident: ::core::unreachable!()));
             return;
         }
     };
@@ -133,10 +161,14 @@ fn expand_field(
     }
 
     let span = inner.span();
-    let option_name = match &given.name {
-        Some(text) => text.value(),
-        None => artifact.clone(),
-    };
+    let option_name = given.name.as_ref().map_or_else(|| artifact.clone(), LitStr::value);
+    if !taken.insert(option_name.clone()) {
+        let message = format!("another parameter is named `{option_name}`");
+        match &given.name {
+            Some(text) => errors.add(text, message),
+            None => errors.add(&ident, message),
+        }
+    }
     let help = given.help.map_or_else(|| doc(&field.attrs), |help| help.value());
     let required = given.required;
     let default = match &given.default {

@@ -1,6 +1,6 @@
-//! The attributes `#[flow]` and `#[steps]` of `wflow-sdk`, which documents them.
+//! The attributes `#[flow]`, `#[steps]` and `#[value]` of `wflow-sdk`, which documents them.
 //!
-//! They read a flow as it is written and emit two trait implementations (`Flow` by `#[flow]`,
+//! The first two read a flow as it is written and emit two trait implementations (`Flow` by `#[flow]`,
 //! `Steps` by `#[steps]`) and the exports of the component. What is wrong is reported at the
 //! token that is wrong, all of it at once, and the rest is emitted all the same, so that one
 //! slip does not bring a page of errors that follow from it.
@@ -24,6 +24,24 @@ pub fn steps(attribute: TokenStream, item: TokenStream) -> TokenStream {
     steps::expand(attribute.into(), item.into()).into()
 }
 
+/// Makes a struct or an enum one that artifacts and `Json` parameters may hold. See `wflow_sdk`.
+#[proc_macro_attribute]
+pub fn value(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    let mut errors = Errors::default();
+    if !attribute.is_empty() {
+        let attribute = proc_macro2::TokenStream::from(attribute);
+        errors.add(attribute, "`#[value]` takes no arguments");
+    }
+    let (errors, item) = (errors.into_tokens(), proc_macro2::TokenStream::from(item));
+    quote::quote! {
+        #errors
+        #[derive(::wflow_sdk::serde::Serialize, ::wflow_sdk::serde::Deserialize)]
+        #[serde(crate = "::wflow_sdk::serde")]
+        #item
+    }
+    .into()
+}
+
 /// The errors found so far. They do not stop the expansion.
 #[derive(Default)]
 struct Errors(Option<syn::Error>);
@@ -40,6 +58,17 @@ impl Errors {
             Some(errors) => errors.combine(error),
             None => self.0 = Some(error),
         }
+    }
+
+    /// Adds all of them.
+    fn append(&mut self, other: Self) {
+        if let Some(error) = other.0 {
+            self.push(error);
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_none()
     }
 
     /// The tokens that make the compiler report them.

@@ -12,6 +12,8 @@ use syn::{FnArg, Ident, ImplItem, ImplItemFn, ItemImpl, Lit, LitInt, Pat, Token,
 
 /// A step as it is written.
 pub(crate) struct Step {
+    /// Whether its signature is that of a step.
+    pub(crate) callable: bool,
     pub(crate) ident: Ident,
     pub(crate) doc: String,
     pub(crate) arguments: Vec<Argument>,
@@ -112,8 +114,9 @@ pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> TokenStream {
     }
     check_followers(&mut steps, &mut errors);
 
+    let whole = !steps.is_empty() && item.trait_.is_none() && item.generics.params.is_empty();
+    let flow = whole.then(|| emit::steps(&item.self_ty, &steps));
     let errors = errors.into_tokens();
-    let flow = emit::steps(&item.self_ty, &steps);
     quote! { #errors #item #flow }
 }
 
@@ -128,16 +131,18 @@ fn read_step(function: &mut ImplItemFn, errors: &mut Errors) -> Option<Step> {
         errors.add(second, "`#[step]` is given twice");
     }
     let signature = &function.sig;
-    for (wrong, what) in [
+    let mut wrong_signature = Errors::default();
+    let wrong = &mut wrong_signature;
+    for (token, what) in [
         (signature.asyncness.map(|token| token.span), "async"),
         (signature.unsafety.map(|token| token.span), "unsafe"),
     ] {
-        if let Some(span) = wrong {
-            errors.push(syn::Error::new(span, format!("a step is not {what}")));
+        if let Some(span) = token {
+            wrong.push(syn::Error::new(span, format!("a step is not {what}")));
         }
     }
     if !signature.generics.params.is_empty() {
-        errors.add(&signature.generics, "a step has no generic parameters");
+        wrong.add(&signature.generics, "a step has no generic parameters");
     }
 
     let mut arguments = Vec::new();
@@ -149,16 +154,19 @@ fn read_step(function: &mut ImplItemFn, errors: &mut Errors) -> Option<Step> {
             }
             FnArg::Receiver(this) => {
                 receiver = true;
-                errors.add(this, "a step takes `&mut self` (or `&self`)");
+                wrong.add(this, "a step takes `&mut self` (or `&self`)");
             }
             FnArg::Typed(typed) => {
-                arguments.extend(read_argument(&typed.pat, &typed.ty, &arguments, errors));
+                arguments.extend(read_argument(&typed.pat, &typed.ty, &arguments, wrong));
             }
         }
     }
     if !receiver {
-        errors.add(&signature.ident, "a step takes `&mut self` (or `&self`)");
+        wrong.add(&signature.ident, "a step takes `&mut self` (or `&self`)");
     }
+
+    let callable = wrong_signature.is_empty();
+    errors.append(wrong_signature);
 
     let attribute = attributes.remove(0);
     let written = match &attribute.meta {
@@ -171,6 +179,7 @@ fn read_step(function: &mut ImplItemFn, errors: &mut Errors) -> Option<Step> {
     let ident = signature.ident.clone();
     written.check(&ident, &attribute, errors);
     Some(Step {
+        callable,
         doc: doc(&function.attrs),
         ident,
         arguments,

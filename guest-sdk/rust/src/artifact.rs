@@ -21,14 +21,15 @@ use std::rc::Rc;
 ///
 /// ```no_run
 /// # use wflow_sdk::prelude::*;
-/// # fn f(count: &mut Artifact<i64>, name: &mut Artifact<String>) {
-/// *name = "dog".into(); // sets it, whatever it was
-/// *count = 0.into();
-/// *count += 1; // reads it, changes it
-/// if *count > 1 && *name == "dog" {
-///     println!("{count} {}", name.len());
+/// # struct F { count: Artifact<i64>, name: Artifact<String> }
+/// # impl F { fn step(&mut self) {
+/// self.name = "dog".into(); // sets it, whatever it was
+/// self.count = 0.into();
+/// *self.count += 1; // reads it, changes it
+/// if *self.count > 1 && self.name == "dog" {
+///     println!("{} {}", self.count, self.name.len());
 /// }
-/// # }
+/// # } }
 /// ```
 ///
 /// Looking at an artifact that no earlier step has set is a panic, which fails the step with

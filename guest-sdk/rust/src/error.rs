@@ -30,7 +30,8 @@ pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 pub struct Error(Box<Inner>);
 
 struct Inner {
-    kind: &'static str,
+    /// The name of the type that it was.
+    origin: &'static str,
     /// What was going on, the latest last.
     context: Vec<String>,
     source: Box<dyn StdError>,
@@ -44,10 +45,17 @@ impl Error {
         message.to_string().into()
     }
 
-    /// What kind of error it is: the name of its type, without the path; empty if it is only
-    /// a message.
-    pub fn kind(&self) -> &str {
-        self.0.kind
+    /// What kind of error it is: the name of its type, as `ParseIntError` or `csv::Error`;
+    /// empty if it is only a message, or a box that may hold any error.
+    pub fn kind(&self) -> String {
+        let path = self.0.origin.split('<').next().unwrap_or_default();
+        let last = path.rsplit("::").next().unwrap_or_default();
+        let krate = path.split("::").next().unwrap_or_default();
+        match (krate, last) {
+            ("anyhow", _) | (_, "&str" | "String" | "Cow" | "Box" | "CodecError") => String::new(),
+            (_, "Error") => format!("{krate}::Error"),
+            _ => last.to_owned(),
+        }
     }
 
     /// Where in the flow it came up, if that is known.
@@ -103,17 +111,8 @@ impl Error {
 impl<E: Into<Box<dyn StdError>>> From<E> for Error {
     #[track_caller]
     fn from(error: E) -> Self {
-        let full = std::any::type_name::<E>();
-        let plain = full.split('<').next().unwrap_or(full);
-        let last = plain.rsplit("::").next().unwrap_or(plain);
-        // Text, and boxes that hold any error, tell nothing by their type.
-        let kind = match last {
-            "&str" | "String" | "Cow" | "Box" | "CodecError" => "",
-            "Error" if full.starts_with("anyhow::") => "",
-            _ => last,
-        };
         Self(Box::new(Inner {
-            kind,
+            origin: std::any::type_name::<E>(),
             context: Vec::new(),
             source: error.into(),
             location: Some(Location::caller()),

@@ -5,8 +5,7 @@ use crate::describe::{Parameter, Step};
 use crate::error::{Error, Result};
 use crate::host::{self, Failure};
 use crate::source::{Joined, Source};
-use crate::task;
-use serde::de::DeserializeOwned;
+use crate::task::{self, Frame};
 use std::any::Any;
 use std::cell::Cell;
 use std::panic::{self, Location};
@@ -106,7 +105,7 @@ pub fn run<F: Steps>(step: &str) -> std::result::Result<(), Failure> {
     let result = flow.call(step).and_then(|()| commit(&mut flow));
     flush();
     result.map_err(|error| Failure {
-        kind: error.kind().to_owned(),
+        kind: error.kind(),
         message: error.to_string(),
         location: error.location().map_or_else(declared_at, ToString::to_string),
         trace: error.chain(),
@@ -164,22 +163,17 @@ pub fn no_such_step<F: Flow>(step: &str) -> Result<()> {
     Err(Error::inner(format!("flow {} has no step `{step}`", F::NAME)))
 }
 
-/// The argument `input` of a step.
+/// The nearest foreach around the task.
 ///
 /// # Errors
 ///
-/// If the task is in no foreach, or its item is no `T`.
-pub fn input<T: DeserializeOwned>() -> Result<T> {
-    task::identity().innermost()?.item()
-}
-
-/// The argument `index` of a step.
-///
-/// # Errors
-///
-/// If the task is in no foreach.
-pub fn index() -> Result<usize> {
-    Ok(task::identity().innermost()?.index)
+/// If there is none.
+pub fn innermost() -> Result<Frame> {
+    let mut identity = task::identity();
+    match identity.frames.pop() {
+        Some(frame) => Ok(frame),
+        None => Err(Error::inner(format!("step `{}` runs in no foreach here", identity.step))),
+    }
 }
 
 #[cfg(test)]

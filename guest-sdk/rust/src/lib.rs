@@ -26,19 +26,19 @@ pub use artifact::Artifact;
 pub use error::{Context, Error, Result};
 pub use inputs::{Inputs, InputsIter, Merge};
 pub use param::Param;
+pub use serde;
 pub use serde_json::json;
 pub use tensor::{Element, Tensor};
 pub use this::Task;
 pub use values::{Bytes, Json, Text};
-pub use wflow_sdk_macros::{flow, steps};
+pub use wflow_sdk_macros::{flow, steps, value};
 
 /// All that a flow usually needs.
 pub mod prelude {
     pub use crate::{
         Artifact, Bytes, Context, Error, Inputs, Json, Param, Result, Task, Tensor, Text, bail,
-        ensure, flow, json, steps,
+        ensure, flow, json, steps, value,
     };
-    pub use serde::{self, Deserialize, Serialize};
     pub use serde_json::Value;
 }
 
@@ -48,7 +48,7 @@ pub mod __private {
     pub use crate::artifact::{Bind, Slot};
     pub use crate::bindings;
     pub use crate::describe::{Case, CaseValue, Next, Parameter, Step, describe, to_json};
-    pub use crate::flow::{Flow, Outcome, Steps, index, input, no_such_step, run};
+    pub use crate::flow::{Flow, Outcome, Steps, innermost, no_such_step, run};
     pub use crate::foreach::{is_list, is_list_of, is_switch};
     pub use crate::inputs::Branch;
     pub use crate::param::ParamType;
@@ -60,6 +60,15 @@ pub mod __private {
 #[macro_export]
 macro_rules! __export {
     ($flow:ty) => {
+        // All of these are at the root of the crate, so a second flow is an error.
+        #[cfg(not(test))]
+        #[doc(hidden)]
+        #[macro_export]
+        #[allow(non_local_definitions, reason = "it is never called")]
+        macro_rules! a_crate_holds_one_flow_only {
+            () => {};
+        }
+
         #[cfg(target_arch = "wasm32")]
         const _: () = {
             struct Component;

@@ -41,14 +41,6 @@ pub struct Frame {
     level: u32,
 }
 
-impl Identity {
-    pub(crate) fn innermost(&self) -> Result<&Frame> {
-        self.frames
-            .last()
-            .ok_or_else(|| Error::inner(format!("step `{}` runs in no foreach here", self.step)))
-    }
-}
-
 impl Frame {
     /// The item of this foreach that the task is for.
     ///

@@ -19,7 +19,7 @@ pub trait Task: Flow {
     #[track_caller]
     fn input<T: DeserializeOwned>(&self) -> Result<T> {
         let location = Location::caller();
-        flow::input().map_err(|error| error.at(location))
+        flow::innermost().and_then(|frame| frame.item()).map_err(|error| error.at(location))
     }
 
     /// The position of that item.
@@ -30,7 +30,7 @@ pub trait Task: Flow {
     #[track_caller]
     fn index(&self) -> Result<usize> {
         let location = Location::caller();
-        flow::index().map_err(|error| error.at(location))
+        flow::innermost().map(|frame| frame.index).map_err(|error| error.at(location))
     }
 
     /// The foreach loops around this task, outermost first.

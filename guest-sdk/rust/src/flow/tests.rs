@@ -4,6 +4,7 @@ use crate::host::{Frame, Raw};
 use crate::prelude::*;
 use crate::{codec, describe};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 
 /// All that a flow may have.
@@ -311,11 +312,11 @@ fn causes_are_the_trace() {
     let error = Error::from(Outer("x".parse::<i64>().unwrap_err())).context("reading");
     assert_eq!(error.to_string(), "reading: outer");
     assert_eq!(
-        (error.kind(), &*error.chain()),
+        (&*error.kind(), &*error.chain()),
         ("Outer", "caused by: invalid digit found in string\n")
     );
     let none = None::<i64>.context("nothing there").unwrap_err();
-    assert_eq!((none.to_string().as_str(), none.kind()), ("nothing there", ""));
+    assert_eq!((&*none.to_string(), &*none.kind()), ("nothing there", ""));
 }
 
 #[test]

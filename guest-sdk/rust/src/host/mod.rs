@@ -14,7 +14,9 @@ pub(crate) use fake::*;
 pub(crate) use wasm::*;
 
 pub(crate) use crate::bindings::wflow::flow::artifacts::{Artifact as Raw, Problem};
-pub(crate) use crate::bindings::wflow::flow::task::{Failure, Frame, Identity};
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use crate::bindings::wflow::flow::task::Frame;
+pub(crate) use crate::bindings::wflow::flow::task::{Failure, Identity};
 
 impl Problem {
     /// Whether there is no such artifact.

@@ -1,0 +1,44 @@
+use wflow_sdk::prelude::*;
+
+/// The same branches; the join merges what they agree about.
+#[flow]
+struct CounterBranchHelperFlow {
+    creature: Artifact<String>,
+    count: Artifact<i64>,
+    increment: Artifact<i64>,
+}
+
+#[steps]
+impl CounterBranchHelperFlow {
+    #[step(next = [add_one, add_two])]
+    fn start(&mut self) {
+        self.creature = "dog".into();
+        self.count = 0.into();
+    }
+
+    #[step(next = join)]
+    fn add_one(&mut self) {
+        self.increment = 1.into();
+        *self.count += *self.increment;
+    }
+
+    #[step(next = join)]
+    fn add_two(&mut self) {
+        self.increment = 2.into();
+        *self.count += *self.increment;
+    }
+
+    #[step(next = end)]
+    fn join(&mut self, inputs: Inputs<Self>) -> Result {
+        self.count = inputs.iter().map(|input| *input.count).max().unwrap_or(0).into();
+        println!("count from add_one {}", inputs.add_one.count);
+        println!("count from add_two {}", inputs.add_two.count);
+        self.merge_artifacts(inputs.exclude(["increment"]))
+    }
+
+    #[step]
+    fn end(&mut self) {
+        println!("The creature is {}", self.creature);
+        println!("The final count {}", self.count);
+    }
+}
