@@ -3,7 +3,7 @@
 //!
 //! Nothing that goes wrong here stops a run: the component is then compiled. An entry is two
 //! files, `<component>-<engine>.cwasm` and, beside it, the digest of its bytes as `.digest`.
-//! The first part of the name is the digest of the component, the second a hash of everything
+//! The first part of the name stands for the component, the second a hash of everything
 //! about the engine that shapes its code.
 
 use std::fs;

@@ -47,6 +47,23 @@ pub struct GuestFailure {
     pub trace: String,
 }
 
+impl GuestFailure {
+    /// The most bytes of each text that are kept. A person reads this.
+    const KEPT: usize = 64 << 10;
+
+    /// Cuts texts that nobody would read to the end, and that would be kept for ever.
+    pub(crate) fn clipped(mut self) -> Self {
+        for text in [&mut self.kind, &mut self.message, &mut self.location, &mut self.trace] {
+            if text.len() > Self::KEPT {
+                text.truncate(text.floor_char_boundary(Self::KEPT));
+                text.push('…');
+                text.shrink_to_fit();
+            }
+        }
+        self
+    }
+}
+
 /// The guest broke a rule in a call that has no result to say so in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -124,7 +141,7 @@ fn link_task(task: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
     task.func_wrap(
         "fail",
         |mut cx: Context<'_>, (failure,): (GuestFailure,)| -> wasmtime::Result<()> {
-            cx.data_mut().failure = Some(failure);
+            cx.data_mut().failure = Some(failure.clipped());
             Ok(())
         },
     )

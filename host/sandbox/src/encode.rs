@@ -7,6 +7,7 @@ use wasi_preview1_component_adapter_provider::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAM
 use wasi_preview1_component_adapter_provider::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER as ADAPTER;
 use wasmparser::Parser;
 use wasmparser::Payload;
+use wflow_model::Digest;
 use wit_component::ComponentEncoder;
 use wit_component::StringEncoding;
 use wit_component::embed_component_metadata;
@@ -19,17 +20,41 @@ use crate::sniff;
 use crate::sniff::Kind;
 
 /// Gives the component that the bytes of a flow stand for: themselves, or what a core module
-/// is wrapped into.
+/// is wrapped into. Public so that a benchmark can give the same to the bare engine.
 ///
 /// # Errors
 ///
 /// If the bytes are neither, or the module does not fit the contract.
-pub(crate) fn component(bytes: &[u8]) -> Result<Cow<'_, [u8]>, LoadError> {
+pub fn component(bytes: &[u8]) -> Result<Cow<'_, [u8]>, LoadError> {
     let kind = sniff::kind(bytes)?;
     let outline = outline(bytes)?;
     Ok(match kind {
         Kind::Component => Cow::Borrowed(bytes),
         Kind::Module => Cow::Owned(wrap(bytes, &outline)?),
+    })
+}
+
+/// Changes whenever [`wrap`] makes something else of the same module, be it because
+/// `wit-component` does. Compiled code of before is then not used any more.
+const RECIPE: u8 = 1;
+
+/// Names what [`component`] makes of a file, from the digest of the file alone: looking for
+/// compiled code must not cost the making of a component.
+///
+/// # Errors
+///
+/// If the bytes are neither a component nor a module.
+pub(crate) fn key(bytes: &[u8], digest: Digest) -> Result<Digest, LoadError> {
+    Ok(match sniff::kind(bytes)? {
+        Kind::Component => digest,
+        Kind::Module => {
+            let mut hasher = blake3::Hasher::new_derive_key("wflow component of a module");
+            hasher.update(&[RECIPE]);
+            hasher.update(blake3::hash(WIT.as_bytes()).as_bytes());
+            hasher.update(blake3::hash(ADAPTER).as_bytes());
+            hasher.update(digest.as_bytes());
+            Digest::from_bytes(*hasher.finalize().as_bytes())
+        }
     })
 }
 

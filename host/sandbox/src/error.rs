@@ -108,8 +108,13 @@ pub struct Trap {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TaskError {
     /// The guest returned an error.
-    #[error("{}", .0.message)]
-    Failed(Box<GuestFailure>),
+    #[error("{}", if said.message.is_empty() { "the step failed and did not say why" } else { &said.message })]
+    Failed {
+        /// What the guest says.
+        said: Box<GuestFailure>,
+        /// Whether it was refused memory before: then that may be why.
+        refused_memory: bool,
+    },
     /// The guest trapped.
     #[error("{}", .0.summary())]
     Trapped(Box<Trap>),
@@ -163,6 +168,9 @@ pub enum TaskError {
     Host(String),
 }
 
+/// What to do when memory was refused.
+const MORE_MEMORY: &str = "raise the limit with --memory, or read large artifacts in pieces";
+
 impl TaskError {
     /// The failure as it is kept with the task. None for a task that was cancelled, which is
     /// not the task's doing.
@@ -177,7 +185,11 @@ impl TaskError {
         };
         Some(match self {
             Self::Cancelled => return None,
-            Self::Failed(said) => said_failure(Cause::Error, said),
+            Self::Failed { said, refused_memory } => Failure {
+                message: self.to_string(),
+                hint: if *refused_memory { MORE_MEMORY.to_owned() } else { String::new() },
+                ..said_failure(Cause::Error, said)
+            },
             Self::Trapped(trap) => trap.failure(),
             Self::TimedOut { backtrace, .. } => Failure {
                 trace: backtrace.clone(),
@@ -189,7 +201,9 @@ impl TaskError {
             Self::OutOfMemory { trap, .. } => Failure {
                 cause: Cause::Limit,
                 message: self.to_string(),
-                hint: "raise the limit with --memory, or read large artifacts in pieces".to_owned(),
+                // Which trap it was is the consequence, and kept with the details.
+                trace: format!("{}\n{}", trap.summary(), trap.backtrace).trim_end().to_owned(),
+                hint: MORE_MEMORY.to_owned(),
                 ..trap.failure()
             },
             Self::TooMuchAtOnce { backtrace, .. } => Failure {

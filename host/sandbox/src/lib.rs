@@ -30,6 +30,8 @@ mod wasi;
 mod world;
 
 pub use contract::GuestFailure;
+#[doc(hidden)]
+pub use encode::component as encode_component;
 pub use engine::Sandbox;
 pub use engine::SandboxOptions;
 pub use engine::engine_config;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use wasmtime::component::Component as Compiled;
 use wasmtime::component::ComponentExportIndex;
 use wasmtime::component::InstancePre;
 use wflow_model::Digest;
@@ -41,51 +42,48 @@ impl Sandbox {
     ///
     /// If the bytes are not that; the message says what they are instead and what to do.
     pub fn load(&self, bytes: &[u8]) -> Result<Component, LoadError> {
-        let component = encode::component(bytes)?;
-        let compiled = self.compile(&component)?;
+        let digest = Digest::of(bytes);
+        let compiled = self.compile(bytes, digest)?;
         let resolved = self.shared.linker.instantiate_pre(&compiled);
         let (pre, exports) = match (resolved, world::exports(&compiled)) {
             (Ok(pre), Some(exports)) => (pre, exports),
-            (resolved, _) => {
-                let mut differences = world::differences(&component);
-                if differences.is_empty() {
-                    differences.push(match resolved {
-                        Ok(_) => {
-                            "its exports `describe` and `run` are not those of a flow".to_owned()
-                        }
-                        Err(error) => format!("{error:#}"),
-                    });
-                }
-                return Err(LoadError::World(differences));
-            }
+            (resolved, _) => return Err(unfit(bytes, resolved.err())),
         };
-        let digest = Digest::of(bytes);
         let (describe, run) = exports;
         Ok(Component { inner: Arc::new(Inner { digest, pre, describe, run }) })
     }
 
-    /// Compiled code for a component, from the cache if it is there. The cache goes by what is
-    /// compiled, which for a core module is the component made of it: that changes with this
-    /// program, the module does not.
-    fn compile(&self, component: &[u8]) -> Result<wasmtime::component::Component, LoadError> {
+    /// Compiled code for a file, from the cache if it is there.
+    fn compile(&self, bytes: &[u8], digest: Digest) -> Result<Compiled, LoadError> {
         let engine = &self.shared.engine;
-        let Some(cache) = &self.shared.cache else {
-            return compile(engine, component);
+        let compile = || {
+            Compiled::from_binary(engine, &encode::component(bytes)?)
+                .map_err(|error| LoadError::Invalid(format!("{error:#}")))
         };
-        let digest = Digest::of(component);
-        if let Some(compiled) = cache.load(engine, &digest) {
+        let key = encode::key(bytes, digest)?;
+        let Some(cache) = &self.shared.cache else {
+            return compile();
+        };
+        if let Some(compiled) = cache.load(engine, &key) {
             return Ok(compiled);
         }
-        let compiled = compile(engine, component)?;
-        cache.store(&digest, &compiled);
+        let compiled = compile()?;
+        cache.store(&key, &compiled);
         Ok(compiled)
     }
 }
 
-fn compile(
-    engine: &wasmtime::Engine,
-    component: &[u8],
-) -> Result<wasmtime::component::Component, LoadError> {
-    wasmtime::component::Component::from_binary(engine, component)
-        .map_err(|error| LoadError::Invalid(format!("{error:#}")))
+/// Says how a component differs from a flow; `refused` is what the linker said, if it did.
+fn unfit(bytes: &[u8], refused: Option<wasmtime::Error>) -> LoadError {
+    let mut differences = match encode::component(bytes) {
+        Ok(component) => world::differences(&component),
+        Err(error) => return error,
+    };
+    if differences.is_empty() {
+        differences.push(match refused {
+            Some(error) => format!("{error:#}"),
+            None => "its exports `describe` and `run` are not those of a flow".to_owned(),
+        });
+    }
+    LoadError::World(differences)
 }

@@ -85,7 +85,10 @@ impl Component {
         let mut store = self.store(State::of_task(task, io, limits, cancel), limits);
         let outcome = match self.call_run(&mut store, &step) {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(failure)) => Err(TaskError::Failed(Box::new(failure))),
+            Ok(Err(failure)) => Err(TaskError::Failed {
+                said: Box::new(failure.clipped()),
+                refused_memory: store.data().limiter.refused_memory().is_some(),
+            }),
             Err(error) => Err(trap::explain(&error, store.data(), limits)),
         };
         // Host calls that take it out put it back before they return.

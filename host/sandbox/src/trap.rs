@@ -172,6 +172,8 @@ impl Line {
             "__rustc",
             "wit_bindgen",
             "cabi_",
+            "export_run",
+            "_export_run_cabi",
             "abort",
             "panic",
             "_start",

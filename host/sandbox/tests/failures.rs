@@ -50,7 +50,7 @@ fn an_error_that_the_guest_returns() {
     let body = texts(8004, &["ValueError", "no such wine", "flow.py:7", "Traceback"])
         + "(i32.store8 (i32.const 8000) (i32.const 1)) (i32.const 8000)";
     let error = failure(&Guest::running(&body), &Limits::default());
-    assert!(matches!(error, TaskError::Failed(_)));
+    assert!(matches!(error, TaskError::Failed { refused_memory: false, .. }));
     let failure = error.failure().unwrap();
     assert_eq!(failure.cause, Cause::Error);
     assert_eq!(failure.kind, "ValueError");
@@ -184,7 +184,11 @@ fn memory_is_bounded_over_all_memories() {
     );
     assert!(hint.contains("--memory"));
     assert_eq!(error.failure().unwrap().cause, Cause::Limit);
-    assert_eq!(error.failure().unwrap().trace, "at run");
+    assert_eq!(
+        error.failure().unwrap().trace,
+        "the guest trapped: it gave up (`unreachable`: a panic, an abort, a failed assertion)\n\
+         at run"
+    );
 
     let enough = Limits { memory: 5 << 20, ..Limits::default() };
     let component = guest.load(&sandbox());
@@ -207,6 +211,25 @@ fn a_guest_that_copes_without_more_memory_is_fine() {
     let guest = Guest::running("(drop (memory.grow (i32.const 1000))) (global.get $ok)");
     let component = guest.load(&sandbox());
     assert_eq!(support::run_with(&component, task(), &limits, Map::default()).1, Ok(()));
+}
+
+#[test]
+fn an_error_after_memory_was_refused_hints_at_the_limit() {
+    let limits = Limits { memory: 1 << 20, ..Limits::default() };
+    let body = "(drop (memory.grow (i32.const 1000)))
+        (i32.store8 (i32.const 8000) (i32.const 1)) (i32.const 8000)";
+    let (message, hint) = told(&failure(&Guest::running(body), &limits));
+    assert_eq!(message, "the step failed and did not say why");
+    assert!(hint.contains("--memory"));
+}
+
+#[test]
+fn what_a_guest_says_at_length_is_cut() {
+    let body = "(memory.fill (i32.const 8192) (i32.const 120) (i32.const 100000))
+        (i32.store (i32.const 8012) (i32.const 8192)) (i32.store (i32.const 8016) (i32.const 100000))
+        (i32.store8 (i32.const 8000) (i32.const 1)) (i32.const 8000)";
+    let message = failure(&Guest::running(body), &Limits::default()).to_string();
+    assert_eq!(message, format!("{}…", "x".repeat(65_536)));
 }
 
 #[test]

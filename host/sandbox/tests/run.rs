@@ -14,6 +14,8 @@ use support::sandbox;
 use support::task;
 use support::value;
 use wflow_sandbox::Limits;
+use wflow_sandbox::Sandbox;
+use wflow_sandbox::SandboxOptions;
 use wflow_sandbox::TaskContext;
 
 const PUT: &str = r#"(import "wflow:flow/artifacts@0.1.0" "put"
@@ -157,6 +159,13 @@ fn the_random_numbers_of_wasi_are_the_same_ones() {
     let sandbox = sandbox();
     let component = guest.load(&sandbox);
     assert_eq!(run(&component).0.artifacts, run(&component).0.artifacts);
+}
+
+#[test]
+fn too_many_slots_for_the_address_space_are_done_without() {
+    let options = SandboxOptions { slots: 1_000_000, cache_dir: None };
+    let component = Guest::default().load(&Sandbox::new(&options).unwrap());
+    assert_eq!(run(&component).1, Ok(()));
 }
 
 #[test]
