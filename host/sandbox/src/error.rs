@@ -108,7 +108,7 @@ pub struct Trap {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TaskError {
     /// The guest returned an error.
-    #[error("{}", if said.message.is_empty() { "the step failed and did not say why" } else { &said.message })]
+    #[error("{}", said.summary())]
     Failed {
         /// What the guest says.
         said: Box<GuestFailure>,
@@ -127,7 +127,11 @@ pub enum TaskError {
         backtrace: String,
     },
     /// The guest wanted more memory than it may have, and could not go on without.
-    #[error("it needs more memory than its limit of {}: it asked for {} in all", mebibytes(*limit), mebibytes(*asked))]
+    #[error(
+        "it needs more memory than its limit of {}: it asked for {} in all",
+        mebibytes(*limit),
+        mebibytes(*asked)
+    )]
     OutOfMemory {
         /// The limit.
         limit: u64,
@@ -222,6 +226,13 @@ impl TaskError {
     }
 }
 
+impl GuestFailure {
+    /// What happened, even if the guest did not say.
+    fn summary(&self) -> &str {
+        if self.message.is_empty() { "the step failed and did not say why" } else { &self.message }
+    }
+}
+
 impl Trap {
     /// What happened, in the guest's words if it said any.
     fn summary(&self) -> String {
@@ -266,7 +277,7 @@ fn seconds(duration: Duration) -> String {
     format!("{} s", duration.as_secs_f64())
 }
 
-/// A number of bytes as a person reads it: `64 MiB`, or bytes where that would hide a difference.
+/// A number of bytes as a person reads it: `64 MiB`, `0.06 MiB`.
 fn mebibytes(bytes: u64) -> String {
     const MEBI: u64 = 1 << 20;
     if bytes.is_multiple_of(MEBI) {

@@ -125,6 +125,56 @@ fn sleeping_takes_no_time() {
 }
 
 #[test]
+fn of_several_timers_the_earliest_rings() {
+    // Two subscriptions of 48 bytes, of an hour and of a minute; user data 1 and 2.
+    let imports = r#"(import "wasi_snapshot_preview1" "poll_oneoff"
+        (func $poll (param i32 i32 i32 i32) (result i32)))"#;
+    let body = r#"
+        (i64.store (i32.const 4096) (i64.const 1))
+        (i32.store (i32.const 4112) (i32.const 1))
+        (i64.store (i32.const 4120) (i64.const 3600000000000))
+        (i64.store (i32.const 4144) (i64.const 2))
+        (i32.store (i32.const 4160) (i32.const 1))
+        (i64.store (i32.const 4168) (i64.const 60000000000))
+        (if (call $poll (i32.const 4096) (i32.const 4200) (i32.const 2) (i32.const 4300))
+          (then unreachable))
+        (if (i32.ne (i32.load (i32.const 4300)) (i32.const 1)) (then unreachable))
+        (if (i64.ne (i64.load (i32.const 4200)) (i64.const 2)) (then unreachable))
+        (global.get $ok)"#;
+    assert_eq!(run(&Guest::importing(imports, body).load(&sandbox())).1, Ok(()));
+}
+
+#[test]
+fn there_is_nothing_outside() {
+    let imports = r#"
+        (import "wasi_snapshot_preview1" "environ_sizes_get"
+          (func $environment (param i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "args_sizes_get"
+          (func $arguments (param i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "fd_prestat_get"
+          (func $folder (param i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "fd_read"
+          (func $read (param i32 i32 i32 i32) (result i32)))"#;
+    // No variable, no argument, no open folder (8: bad descriptor), no input.
+    let body = r#"
+        (i32.store (i32.const 4096) (i32.const 9))
+        (if (call $environment (i32.const 4096) (i32.const 4100)) (then unreachable))
+        (if (i32.load (i32.const 4096)) (then unreachable))
+        (i32.store (i32.const 4096) (i32.const 9))
+        (if (call $arguments (i32.const 4096) (i32.const 4100)) (then unreachable))
+        (if (i32.load (i32.const 4096)) (then unreachable))
+        (if (i32.ne (call $folder (i32.const 3) (i32.const 4096)) (i32.const 8))
+          (then unreachable))
+        (i32.store (i32.const 4096) (i32.const 8192))
+        (i32.store (i32.const 4100) (i32.const 100))
+        (if (call $read (i32.const 0) (i32.const 4096) (i32.const 1) (i32.const 4200))
+          (then unreachable))
+        (if (i32.load (i32.const 4200)) (then unreachable))
+        (global.get $ok)"#;
+    assert_eq!(run(&Guest::importing(imports, body).load(&sandbox())).1, Ok(()));
+}
+
+#[test]
 fn random_numbers_follow_from_the_seed() {
     let imports = format!("{PUT} {RANDOM}");
     let body = put("(i32.load (i32.const 4096))", "(i32.load (i32.const 4100))");

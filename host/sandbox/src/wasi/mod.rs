@@ -1,6 +1,7 @@
 //! WASI 0.2 as a task sees it: there is nothing outside.
 //!
-//! Files and sockets come from `wasmtime-wasi`, with nothing granted. Everything else is
+//! Files and sockets come from `wasmtime-wasi`, with nothing granted: no folder is open and no
+//! socket can be made, so hardly any of it is ever reached. Everything else is
 //! implemented here against its bindings, for three reasons: nothing of the host's clocks,
 //! entropy or environment is even constructed; no call enters an async runtime, which would
 //! start threads and cost more than the rest of a `println!`; and a wait costs no time.
@@ -8,6 +9,7 @@
 mod cli;
 mod clocks;
 mod random;
+mod sockets;
 mod streams;
 
 use wasmtime::component::HasData;
@@ -83,13 +85,13 @@ pub(crate) fn link(l: &mut Linker<State>) -> wasmtime::Result<()> {
     sync::filesystem::types::add_to_linker::<_, WasiFilesystem>(l, State::files)?;
 
     let options = sync::sockets::network::LinkOptions::default();
-    sync::sockets::network::add_to_linker::<_, WasiSockets>(l, &options, State::sockets)?;
+    sync::sockets::network::add_to_linker::<_, Own>(l, &options, |s| s)?;
     bindings::sockets::instance_network::add_to_linker::<_, WasiSockets>(l, State::sockets)?;
     bindings::sockets::ip_name_lookup::add_to_linker::<_, WasiSockets>(l, State::sockets)?;
     sync::sockets::tcp::add_to_linker::<_, WasiSockets>(l, State::sockets)?;
-    bindings::sockets::tcp_create_socket::add_to_linker::<_, WasiSockets>(l, State::sockets)?;
+    bindings::sockets::tcp_create_socket::add_to_linker::<_, Own>(l, |s| s)?;
     sync::sockets::udp::add_to_linker::<_, WasiSockets>(l, State::sockets)?;
-    sync::sockets::udp_create_socket::add_to_linker::<_, WasiSockets>(l, State::sockets)?;
+    sync::sockets::udp_create_socket::add_to_linker::<_, Own>(l, |s| s)?;
     Ok(())
 }
 
