@@ -1,0 +1,131 @@
+//! The command line, except the parameters of a flow, which are known once it is loaded.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::Parser;
+use clap::Subcommand;
+use wflow::model::pathspec::Pathspec;
+
+/// Runs data workflows that are WebAssembly components: sandboxed, reproducible, and every
+/// result kept.
+#[derive(Debug, Parser)]
+#[command(name = "wflow", version, arg_required_else_help = true, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Common {
+    /// The folder that keeps the runs [default: .wflow here or in the nearest folder above]
+    #[arg(long, global = true, env = "WFLOW_STORE", value_name = "DIR", hide_env_values = true)]
+    pub(crate) store: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Check a flow without running it, and tell everything that is wrong with it
+    Check(FlowArgs),
+    /// Show the steps of a flow and how they follow each other
+    Show(ShowArgs),
+    /// Run a flow
+    #[command(disable_help_flag = true, override_usage = "wflow run [OPTIONS] FLOW [PARAMETERS AND OPTIONS]")]
+    Run {
+        /// All words behind `run`; see `wflow run --help` and `wflow run FLOW --help`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, num_args = 0..)]
+        words: Vec<OsString>,
+    },
+    /// Print what tasks wrote to standard output and standard error
+    Logs(LogsArgs),
+    /// Print the artifacts of tasks
+    Dump(DumpArgs),
+    /// List flows, runs, steps, tasks or artifacts
+    List(ListArgs),
+    /// Build the flow in a folder into a component
+    Build(BuildArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FlowArgs {
+    /// The flow, a WebAssembly component
+    #[arg(value_name = "FLOW")]
+    pub(crate) flow: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    #[command(flatten)]
+    pub(crate) flow: FlowArgs,
+    /// Print the graph for Graphviz
+    #[arg(long, conflicts_with_all = ["json", "mermaid"])]
+    pub(crate) dot: bool,
+    /// Print the graph for Mermaid
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) mermaid: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogsArgs {
+    /// The tasks: [FLOW/]RUN/STEP[/TASK], where RUN may be `latest`
+    #[arg(value_name = "PATHSPEC")]
+    pub(crate) pathspec: Pathspec,
+    /// Print standard output alone
+    #[arg(long, conflicts_with = "stderr")]
+    pub(crate) stdout: bool,
+    /// Print standard error alone
+    #[arg(long)]
+    pub(crate) stderr: bool,
+    /// Print JSON, one line for each task
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DumpArgs {
+    /// The tasks: [FLOW/]RUN/STEP[/TASK[/ARTIFACT]], where RUN may be `latest`
+    #[arg(value_name = "PATHSPEC")]
+    pub(crate) pathspec: Pathspec,
+    /// Print these artifacts alone
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    pub(crate) include: Vec<String>,
+    /// Print values of at most this many bytes
+    #[arg(long, default_value_t = 1000, value_name = "BYTES")]
+    pub(crate) max_value_size: u64,
+    /// Write the bytes of the one artifact that is named to a file, as they are
+    #[arg(long, short, value_name = "FILE", conflicts_with_all = ["json", "include"])]
+    pub(crate) output: Option<PathBuf>,
+    /// Print JSON, one line for each task
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// What to list the contents of: [FLOW/]RUN[/STEP[/TASK]] or FLOW; all flows if left out
+    #[arg(value_name = "PATHSPEC")]
+    pub(crate) pathspec: Option<Pathspec>,
+    /// List at most this many
+    #[arg(long, default_value_t = 1000, value_name = "COUNT")]
+    pub(crate) limit: usize,
+    /// Print JSON, one line for each entry
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BuildArgs {
+    /// The folder of the flow: a Rust crate
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// The component to write [default: the name of the crate in the current folder]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}

@@ -1,0 +1,119 @@
+//! `wflow dump`.
+
+use std::fs;
+use std::io::Write;
+
+use anyhow::Context;
+use anyhow::anyhow;
+use serde_json::Map;
+use serde_json::Value as Json;
+use serde_json::json;
+use wflow::client;
+use wflow::client::Task;
+use wflow::model::record::Artifact;
+use wflow::model::record::Artifacts;
+
+use crate::args::Common;
+use crate::args::DumpArgs;
+use crate::error::CliError;
+use crate::error::Result;
+use crate::flows;
+use crate::format;
+use crate::output::DIM;
+use crate::output::NAME;
+use crate::output::Output;
+
+pub(crate) fn run(common: &Common, args: &DumpArgs, output: &mut Output) -> Result {
+    let store = flows::open_store(common)?;
+    if let Some(path) = &args.output {
+        return save(&store, args, path, output);
+    }
+    // What is printed is on disk before.
+    store.sync()?;
+    for task in client::tasks(&store, &args.pathspec)? {
+        let task = task?;
+        let artifacts = chosen(&task, args)?;
+        if args.json {
+            output.json(&as_json(&task, &artifacts, args.max_value_size)?)?;
+            continue;
+        }
+        output.talk(&format!("{DIM}Artifacts of {}{DIM:#}", task.pathspec()));
+        for (name, artifact) in &artifacts {
+            let (kind, value) = shown(&task, artifact, args.max_value_size)?;
+            let size = artifact.size;
+            writeln!(
+                output.data(),
+                "{NAME}{name}{NAME:#} {DIM}[size: {size} type: {kind}]{DIM:#} = {value}"
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// The artifacts that were asked for: one, some or all.
+fn chosen(task: &Task, args: &DumpArgs) -> Result<Artifacts> {
+    if let Some(name) = &args.pathspec.artifact {
+        return Ok(Artifacts::from([(name.clone(), task.artifact(name)?)]));
+    }
+    for name in &args.include {
+        task.artifact(name)?;
+    }
+    let mut artifacts = task.artifacts()?;
+    if !args.include.is_empty() {
+        artifacts.retain(|name, _| args.include.iter().any(|wanted| name == wanted.as_str()));
+    }
+    Ok(artifacts)
+}
+
+/// The type and the value of an artifact, as text.
+fn shown(task: &Task, artifact: &Artifact, limit: u64) -> Result<(String, String)> {
+    let bytes = task.bytes(artifact)?;
+    let kind = client::kind(artifact, &bytes).to_owned();
+    if artifact.size > limit {
+        return Ok((kind, "< artifact too large >".to_owned()));
+    }
+    let value = match client::to_json(&artifact.format, &bytes) {
+        Some(value) => format::value(&value),
+        None => "< not text: see --output >".to_owned(),
+    };
+    Ok((kind, value))
+}
+
+fn as_json(task: &Task, artifacts: &Artifacts, limit: u64) -> Result<Json> {
+    let mut map = Map::new();
+    for (name, artifact) in artifacts {
+        let mut entry = json!({
+            "format": &*artifact.format,
+            "size": artifact.size,
+            "digest": artifact.digest.to_string(),
+        });
+        if artifact.size <= limit
+            && let Some(value) = client::to_json(&artifact.format, &task.bytes(artifact)?)
+        {
+            entry["value"] = value;
+        }
+        map.insert(name.to_string(), entry);
+    }
+    Ok(json!({"task": task.pathspec(), "artifacts": map}))
+}
+
+/// Writes the bytes of one artifact to a file.
+fn save(
+    store: &wflow::Store,
+    args: &DumpArgs,
+    path: &std::path::Path,
+    output: &mut Output,
+) -> Result {
+    let Some(name) = &args.pathspec.artifact else {
+        return Err(CliError::usage(anyhow!(
+            "--output writes one artifact: name it, as in {}/ARTIFACT",
+            args.pathspec
+        )));
+    };
+    let Some(task) = client::tasks(store, &args.pathspec)?.next() else { return Ok(()) };
+    let task = task?;
+    let bytes = task.bytes(&task.artifact(name)?)?;
+    fs::write(path, &bytes).with_context(|| format!("cannot write '{}'", path.display()))?;
+    output.talk(&format!("{} bytes written to {}", bytes.len(), path.display()));
+    Ok(())
+}

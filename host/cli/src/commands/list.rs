@@ -1,0 +1,181 @@
+//! `wflow list`.
+
+use std::io::Write;
+
+use serde_json::json;
+use wflow::Store;
+use wflow::client;
+use wflow::client::RunState;
+use wflow::client::Step;
+use wflow::model::pathspec::Pathspec;
+use wflow::model::record::Outcome;
+
+use crate::args::Common;
+use crate::args::ListArgs;
+use crate::error::Result;
+use crate::flows;
+use crate::format;
+use crate::output::BAD;
+use crate::output::DIM;
+use crate::output::GOOD;
+use crate::output::NAME;
+use crate::output::Output;
+
+pub(crate) fn run(common: &Common, args: &ListArgs, output: &mut Output) -> Result {
+    let store = flows::open_store(common)?;
+    match &args.pathspec {
+        None => flows_of(&store, args, output),
+        Some(spec @ Pathspec { run: None, .. }) => runs(&store, spec, args, output),
+        Some(spec @ Pathspec { step: None, .. }) => steps(&store, spec, args, output),
+        Some(spec @ Pathspec { task: None, .. }) => tasks(&store, spec, args, output),
+        Some(spec) => artifacts(&store, spec, args, output),
+    }
+}
+
+fn flows_of(store: &Store, args: &ListArgs, output: &mut Output) -> Result {
+    for flow in store.flows()?.into_iter().take(args.limit) {
+        let (name, runs, latest) = (&flow.name, flow.runs, flow.latest);
+        let summary = client::run_by_id(store, latest)?.summary;
+        let (word, style) = state(summary.state);
+        if args.json {
+            output.json(&json!({
+                "flow": name, "runs": runs, "latest": latest.to_string(), "state": word,
+            }))?;
+        } else {
+            let runs = format::count(runs, "run");
+            writeln!(
+                output.data(),
+                "{NAME}{name}{NAME:#}  {runs}, the latest {latest} {style}{word}{style:#}"
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn runs(store: &Store, spec: &Pathspec, args: &ListArgs, output: &mut Output) -> Result {
+    let Some(flow) = &spec.flow else { return Ok(()) };
+    client::known_flow(store, flow)?;
+    for run in store.runs(Some(flow), None, args.limit)? {
+        if args.json {
+            output.json(&json!({
+                "flow": run.flow,
+                "run": run.id.to_string(),
+                "state": state(run.state).0,
+                "created": run.created.0,
+                "finished": run.finished.map(|at| at.0),
+            }))?;
+            continue;
+        }
+        let (word, style) = state(run.state);
+        let began = format::moment(run.created);
+        let took = run.finished.map(|at| format::span(run.created, at)).unwrap_or_default();
+        let id = run.id;
+        writeln!(output.data(), "{NAME}{id}{NAME:#}  {style}{word:11}{style:#}  {began}  {took}")?;
+    }
+    Ok(())
+}
+
+fn state(state: RunState) -> (&'static str, anstyle::Style) {
+    match state {
+        RunState::Running => ("running", NAME),
+        RunState::Interrupted => ("interrupted", BAD),
+        RunState::Done => ("done", GOOD),
+        RunState::Failed => ("failed", BAD),
+        RunState::Cancelled => ("cancelled", BAD),
+    }
+}
+
+fn steps(store: &Store, spec: &Pathspec, args: &ListArgs, output: &mut Output) -> Result {
+    let run = client::run(store, spec)?;
+    let (word, style) = state(run.summary.state);
+    if !args.json {
+        output.talk(&format!(
+            "Run {}/{}: {style}{word}{style:#}, begun {}",
+            run.record.flow,
+            run.id(),
+            format::moment(run.summary.created)
+        ));
+    }
+    for (step, counts) in run.graph.steps().iter().zip(run.counts()?).take(args.limit) {
+        let (done, failed) = (counts.done, counts.failed);
+        if args.json {
+            output.json(&json!({"step": step.name, "done": done, "failed": failed}))?;
+        } else {
+            let name = &step.name;
+            write!(output.data(), "{NAME}{name}{NAME:#}  {}", format::count(done, "task"))?;
+            if failed > 0 {
+                write!(output.data(), " done, {BAD}{failed} failed{BAD:#}")?;
+            }
+            writeln!(output.data())?;
+        }
+    }
+    Ok(())
+}
+
+fn tasks(store: &Store, spec: &Pathspec, args: &ListArgs, output: &mut Output) -> Result {
+    let step: Step = client::step(store, spec)?;
+    let mut listed = 0;
+    for task in step.tasks().take(args.limit) {
+        let task = task?;
+        listed += 1;
+        let record = &task.record;
+        let (word, style) = match &record.outcome {
+            Outcome::Done => ("done", GOOD),
+            Outcome::Failed(_) => ("failed", BAD),
+        };
+        if args.json {
+            output.json(&json!({
+                "task": task.pathspec(),
+                "state": word,
+                "started": record.started.0,
+                "finished": record.finished.0,
+                "failure": record.failure(),
+            }))?;
+            continue;
+        }
+        let took = format::span(record.started, record.finished);
+        let name = format!("{}/{}", step.name(), record.id.task);
+        write!(output.data(), "{NAME}{name}{NAME:#}  {style}{word}{style:#}  {took}")?;
+        if let Some(failure) = record.failure() {
+            write!(output.data(), "  {}", failure.message.lines().next().unwrap_or_default())?;
+        }
+        writeln!(output.data())?;
+    }
+    let counts = step.run.counts()?[step.index.get()];
+    let more = (counts.done + counts.failed).saturating_sub(listed);
+    if more > 0 && !args.json {
+        output.talk(&format!("{DIM}and {more} more: raise --limit{DIM:#}"));
+    }
+    Ok(())
+}
+
+fn artifacts(store: &Store, spec: &Pathspec, args: &ListArgs, output: &mut Output) -> Result {
+    for task in client::tasks(store, spec)? {
+        let task = task?;
+        for (name, artifact) in task.artifacts()?.iter().take(args.limit) {
+            let own = task.record.artifacts.contains_key(name);
+            let parameter = task.run.record.parameters.contains_key(name);
+            let origin = match (own, parameter) {
+                (true, _) => "set here",
+                (false, true) => "parameter",
+                (false, false) => "inherited",
+            };
+            let (size, format, digest) = (artifact.size, &artifact.format, artifact.digest);
+            if args.json {
+                output.json(&json!({
+                    "artifact": name,
+                    "format": &**format,
+                    "size": size,
+                    "digest": digest.to_string(),
+                    "origin": origin,
+                }))?;
+            } else {
+                writeln!(
+                    output.data(),
+                    "{NAME}{name}{NAME:#}  {size} bytes of {format}, {origin}  {DIM}{digest}{DIM:#}"
+                )?;
+            }
+        }
+    }
+    Ok(())
+}

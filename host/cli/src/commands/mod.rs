@@ -1,0 +1,30 @@
+//! One file for each command.
+
+mod build;
+mod check;
+mod dump;
+mod list;
+mod logs;
+mod parameters;
+mod run;
+mod show;
+
+use std::process::ExitCode;
+
+use crate::args::Cli;
+use crate::args::Command;
+use crate::error::Result;
+use crate::output::Output;
+
+/// Does what the command line asks for.
+pub(crate) fn run(cli: Cli, output: &mut Output) -> Result<ExitCode> {
+    match cli.command {
+        Command::Check(args) => check::run(&args, output),
+        Command::Show(args) => show::run(&args, output).map(|()| ExitCode::SUCCESS),
+        Command::Run { words } => run::run(&cli.common, words, output),
+        Command::Logs(args) => logs::run(&cli.common, &args, output).map(|()| ExitCode::SUCCESS),
+        Command::Dump(args) => dump::run(&cli.common, &args, output).map(|()| ExitCode::SUCCESS),
+        Command::List(args) => list::run(&cli.common, &args, output).map(|()| ExitCode::SUCCESS),
+        Command::Build(args) => build::run(&args, output).map(|()| ExitCode::SUCCESS),
+    }
+}

@@ -1,0 +1,271 @@
+//! The command line of `wflow run`: the flow's own parameters, and the options of every run.
+//!
+//! Which parameters there are is known only once the flow is loaded, so the words are looked at
+//! twice: first for the flow alone, then with everything that it declares.
+
+use std::env;
+use std::ffi::OsStr;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::anyhow;
+use clap::Arg;
+use clap::ArgAction;
+use clap::ArgMatches;
+use clap::Args;
+use clap::Command;
+use clap::FromArgMatches;
+use clap::builder::StyledStr;
+use wflow::Flow;
+use wflow::ParameterInput;
+use wflow::Source;
+use wflow::model::parameter::Parameter;
+use wflow::model::parameter::ParameterType;
+
+use crate::args::Common;
+use crate::error::CliError;
+use crate::error::Result;
+
+/// The options of every run.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every run")]
+pub(crate) struct RunArgs {
+    /// Run at most this many tasks at once [default: the number of cores]
+    #[arg(long, value_name = "COUNT", env = "WFLOW_RUN_MAX_WORKERS", hide_env = true, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) max_workers: Option<u16>,
+    /// Allow a foreach to yield at most this many tasks
+    #[arg(long, value_name = "COUNT", env = "WFLOW_RUN_MAX_NUM_SPLITS", hide_env = true, default_value_t = wflow::DEFAULT_MAX_NUM_SPLITS)]
+    pub(crate) max_num_splits: u32,
+    /// Keep at most this many megabytes of each stream of a task
+    #[arg(long, value_name = "MB", env = "WFLOW_RUN_MAX_LOG_SIZE", hide_env = true, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) max_log_size: u16,
+    /// Stop a task that runs longer than this: seconds, or with a unit as in 500ms, 10s, 5m
+    #[arg(long, value_name = "TIME", env = "WFLOW_RUN_TIMEOUT", hide_env = true, value_parser = time)]
+    pub(crate) timeout: Option<Duration>,
+    /// Let a task use at most this much memory: bytes, or with a unit as in 512M, 2G [default: 1G]
+    #[arg(long, value_name = "SIZE", env = "WFLOW_RUN_MEMORY", hide_env = true, value_parser = size)]
+    pub(crate) memory: Option<u64>,
+    /// The seed of the random numbers that tasks draw
+    #[arg(long, value_name = "NUMBER", env = "WFLOW_RUN_SEED", hide_env = true, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// The time at which tasks find themselves [default: 2020-01-01T00:00:00Z, in every run]
+    #[arg(long, value_name = "TIME", env = "WFLOW_RUN_NOW", hide_env = true, value_parser = moment)]
+    pub(crate) now: Option<u64>,
+    /// Write the id of the run to a file
+    #[arg(long, value_name = "FILE", env = "WFLOW_RUN_RUN_ID_FILE", hide_env = true)]
+    pub(crate) run_id_file: Option<PathBuf>,
+    /// Print how the run ended as JSON; the log goes to standard error
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print no log
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+/// What `wflow run` was told.
+pub(crate) struct Told {
+    pub(crate) common: Common,
+    pub(crate) run: RunArgs,
+    pub(crate) parameters: Vec<ParameterInput>,
+}
+
+const PARAMETER: &str = "parameter:";
+
+/// The command without a flow: what is known of it before one is loaded.
+fn command(flow: Option<&Flow>) -> Command {
+    let mut command = Command::new("run")
+        .bin_name("wflow run")
+        .about("Run a flow")
+        .max_term_width(100)
+        .disable_help_flag(true)
+        .override_usage("wflow run [OPTIONS] FLOW [PARAMETERS AND OPTIONS]")
+        .help_template("{about-with-newline}\n{usage-heading} {usage}\n\n{all-args}");
+    if let Some(flow) = flow {
+        let graph = flow.graph();
+        let about = match graph.doc().lines().next() {
+            Some(doc) if !doc.is_empty() => format!("Run {}: {doc}", graph.name()),
+            _ => format!("Run {}", graph.name()),
+        };
+        command = command.about(about).next_help_heading(format!("Parameters of {}", graph.name()));
+        command = command.args(graph.parameters().iter().map(argument));
+    }
+    command = RunArgs::augment_args(command);
+    command = Common::augment_args(command);
+    command.arg(Arg::new("FLOW").required(true).help("The flow, a WebAssembly component")).arg(
+        Arg::new("help")
+            .long("help")
+            .short('h')
+            .action(ArgAction::Help)
+            .help("Print help; behind a flow, with the flow's parameters"),
+    )
+}
+
+/// A parameter as an option.
+fn argument(parameter: &Parameter) -> Arg {
+    let kind = match parameter.kind {
+        ParameterType::String => "TEXT",
+        ParameterType::Int => "INTEGER",
+        ParameterType::Float => "FLOAT",
+        ParameterType::Bool => "BOOLEAN",
+        ParameterType::Json => "JSON",
+        ParameterType::Text | ParameterType::Bytes => "FILE",
+    };
+    let need = match (&parameter.default, parameter.required) {
+        (Some(default), _) => format!("[default: {default}]"),
+        (None, true) => "[required]".to_owned(),
+        (None, false) => String::new(),
+    };
+    let help = format!("{} {need}", parameter.help.trim()).trim().to_owned();
+    Arg::new(format!("{PARAMETER}{}", parameter.name))
+        .long(parameter.name.clone())
+        .value_name(kind)
+        .help(StyledStr::from(help))
+        .value_parser(clap::value_parser!(OsString))
+        .allow_negative_numbers(true)
+        .action(ArgAction::Set)
+}
+
+/// The flow among the words behind `run`: the first that is neither an option nor the value of
+/// one. Without a flow the words are wrong, or ask for help: then this does not return.
+pub(crate) fn flow_path(words: &[OsString]) -> PathBuf {
+    let command = command(None);
+    let takes_value = |word: &str| {
+        command.get_arguments().any(|arg| {
+            let long = word.strip_prefix("--").is_some_and(|name| arg.get_long() == Some(name));
+            long && arg.get_action().takes_values()
+        })
+    };
+    let mut rest = words.iter();
+    while let Some(word) = rest.next() {
+        match word.to_str() {
+            Some(word) if word.starts_with('-') && word.len() > 1 => {
+                if takes_value(word) {
+                    rest.next();
+                }
+            }
+            _ => return PathBuf::from(word),
+        }
+    }
+    // Tells what is wrong, or prints the help.
+    match command.try_get_matches_from(full(words)) {
+        Ok(_) => PathBuf::new(),
+        Err(error) => error.exit(),
+    }
+}
+
+fn full(words: &[OsString]) -> impl Iterator<Item = &OsStr> {
+    std::iter::once(OsStr::new("wflow run")).chain(words.iter().map(OsString::as_os_str))
+}
+
+/// Reads the words behind `run`, knowing the flow. If they are wrong, or ask for help, this does
+/// not return.
+pub(crate) fn parse(flow: &Flow, words: &[OsString]) -> Result<Told> {
+    let matches =
+        command(Some(flow)).try_get_matches_from(full(words)).unwrap_or_else(|error| error.exit());
+    let run = RunArgs::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let common = Common::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let mut parameters = Vec::new();
+    for parameter in flow.graph().parameters() {
+        parameters.extend(inputs(parameter, &matches)?);
+    }
+    Ok(Told { common, run, parameters })
+}
+
+/// What the command line and the environment say of a parameter.
+fn inputs(parameter: &Parameter, matches: &ArgMatches) -> Result<Vec<ParameterInput>> {
+    let given = matches.get_one::<OsString>(&format!("{PARAMETER}{}", parameter.name));
+    let variable = parameter.variable();
+    let inherited = env::var_os(&variable);
+    let sources = [
+        inherited.map(|text| (text, Source::Environment(variable))),
+        given.map(|text| (text.clone(), Source::Given)),
+    ];
+    let input = |(text, source): (OsString, Source)| match text.into_string() {
+        Ok(text) => Ok(ParameterInput { name: parameter.name.clone(), text, source }),
+        Err(_) => Err(CliError::usage(anyhow!(
+            "invalid value for '--{}', {source}: it is not text in UTF-8",
+            parameter.name
+        ))),
+    };
+    sources.into_iter().flatten().map(input).collect()
+}
+
+/// Splits `10ms` into its number and its unit.
+fn quantity(text: &str) -> std::result::Result<(f64, &str), String> {
+    let end = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    match number.trim().parse() {
+        Ok(number) if number > 0.0 && f64::is_finite(number) => Ok((number, unit)),
+        _ => Err("a number greater than zero is needed".to_owned()),
+    }
+}
+
+fn time(text: &str) -> std::result::Result<Duration, String> {
+    let (number, unit) = quantity(text)?;
+    let seconds = match unit {
+        "" | "s" => number,
+        "ms" => number / 1e3,
+        "m" | "min" => number * 60.0,
+        "h" => number * 3600.0,
+        _ => return Err("units of time are ms, s, m and h".to_owned()),
+    };
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+fn size(text: &str) -> std::result::Result<u64, String> {
+    let (number, unit) = quantity(text)?;
+    let factor = match unit.trim_end_matches('B').trim_end_matches('i') {
+        "" => 1.0,
+        "K" | "k" => 1024.0,
+        "M" => 1024.0 * 1024.0,
+        "G" => 1024.0 * 1024.0 * 1024.0,
+        _ => return Err("units of size are K, M and G".to_owned()),
+    };
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates")]
+    Ok((number * factor) as u64)
+}
+
+/// Nanoseconds since 1970 of a time as RFC 3339 writes it.
+fn moment(text: &str) -> std::result::Result<u64, String> {
+    let at: jiff::Timestamp = text.parse().map_err(|error: jiff::Error| error.to_string())?;
+    u64::try_from(at.as_nanosecond()).map_err(|_| "it must be between 1970 and 2554".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_option_of_a_run_is_reserved() {
+        for argument in command(None).get_arguments() {
+            if let Some(name) = argument.get_long() {
+                assert!(wflow::model::parameter::RESERVED.contains(&name), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_flow_is_found_among_options() {
+        let words = |text: &str| text.split_whitespace().map(OsString::from).collect::<Vec<_>>();
+        for text in [
+            "a.wasm",
+            "--max-workers 2 a.wasm --x 1",
+            "--max-workers=2 --json a.wasm",
+            "--store s -q a.wasm b",
+        ] {
+            assert_eq!(flow_path(&words(text)), PathBuf::from("a.wasm"), "{text}");
+        }
+    }
+
+    #[test]
+    fn quantities_have_units() {
+        assert_eq!(time("1.5"), Ok(Duration::from_millis(1500)));
+        assert_eq!(time("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(time("2m"), Ok(Duration::from_secs(120)));
+        assert!(time("0").is_err() && time("fast").is_err() && time("1y").is_err());
+        assert_eq!(size("512M"), Ok(512 << 20));
+        assert_eq!(size("2GiB"), Ok(2 << 30));
+        assert_eq!(moment("1970-01-01T00:00:01Z"), Ok(1_000_000_000));
+    }
+}

@@ -1,0 +1,65 @@
+//! Loading flows and opening stores, as the command line says.
+
+use std::env;
+use std::path::Path;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use anyhow::anyhow;
+use wflow::Flow;
+use wflow::FlowError;
+use wflow::Host;
+use wflow::HostOptions;
+use wflow::Store;
+
+use crate::args::Common;
+use crate::error::CliError;
+use crate::error::Result;
+
+/// Loads a flow. `workers` is how many of its tasks are to run at once.
+pub(crate) fn load(path: &Path, workers: usize) -> Result<Flow> {
+    let host = Host::new(HostOptions { slots: workers, cache: cache() })?;
+    host.load(path).map_err(|error| match error {
+        FlowError::Read { .. } => CliError::usage(error),
+        _ => CliError::failed(error),
+    })
+}
+
+/// Where compiled flows are kept: `WFLOW_CACHE`, or the user's folder for such things.
+pub(crate) fn cache() -> Option<PathBuf> {
+    let absolute = |path: &PathBuf| path.is_absolute();
+    env::var_os("WFLOW_CACHE").map(PathBuf::from).or_else(|| {
+        let folder = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(absolute);
+        Some(folder.or_else(|| Some(env::home_dir()?.join(".cache")))?.join("wflow"))
+    })
+}
+
+/// Opens the store to read from it.
+pub(crate) fn open_store(common: &Common) -> Result<Store> {
+    let path = match &common.store {
+        Some(path) => path.clone(),
+        None => {
+            let here = env::current_dir().context("there is no current folder")?;
+            Store::discover(&here).ok_or_else(|| {
+                CliError::failed(anyhow!(
+                    "there is no store (.wflow) in '{}' or above: run a flow first, or name one \
+                     with --store",
+                    here.display()
+                ))
+            })?
+        }
+    };
+    Ok(Store::open(&path)?)
+}
+
+/// Opens the store to run a flow, and makes one if there is none.
+pub(crate) fn create_store(common: &Common) -> Result<Store> {
+    let path = match &common.store {
+        Some(path) => path.clone(),
+        None => {
+            let here = env::current_dir().context("there is no current folder")?;
+            Store::discover(&here).unwrap_or_else(|| here.join(Store::FOLDER))
+        }
+    };
+    Ok(Store::create_or_open(&path)?)
+}

@@ -1,0 +1,57 @@
+//! Values, times and sizes as people read them.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::Value as Json;
+use wflow::model::record;
+
+/// A moment in local time, to the millisecond.
+pub(crate) fn moment(at: record::Timestamp) -> String {
+    match Timestamp::from_microsecond(at.0) {
+        Ok(at) => at.to_zoned_datetime(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S%.3f").to_string(),
+        Err(_) => "at no time".to_owned(),
+    }
+}
+
+/// A span between two moments.
+pub(crate) fn span(from: record::Timestamp, to: record::Timestamp) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+    let seconds = to.0.saturating_sub(from.0).max(0) as f64 / 1e6;
+    match seconds {
+        ..0.001 => format!("{:.0} us", seconds * 1e6),
+        ..1.0 => format!("{:.0} ms", seconds * 1e3),
+        ..120.0 => format!("{seconds:.1} s"),
+        _ => format!("{:.0} min", seconds / 60.0),
+    }
+}
+
+/// A value for a person: text as it is, everything else as JSON.
+pub(crate) fn value(value: &Json) -> String {
+    match value {
+        Json::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// A number of things: `1 task`, `3 tasks`.
+pub(crate) fn count(number: u64, thing: &str) -> String {
+    match number {
+        1 => format!("1 {thing}"),
+        _ => format!("{number} {thing}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_have_a_unit_that_fits() {
+        let span = |micros| span(record::Timestamp(0), record::Timestamp(micros));
+        assert_eq!(span(17), "17 us");
+        assert_eq!(span(17_400), "17 ms");
+        assert_eq!(span(1_740_000), "1.7 s");
+        assert_eq!(span(600_000_000), "10 min");
+        assert_eq!(span(-5), "0 us");
+    }
+}
