@@ -1,7 +1,8 @@
 //! What `#[steps]` becomes.
 
 use crate::name;
-use crate::steps::{Argument, Case, Next, Step};
+use crate::steps::{Argument, Step};
+use crate::transition::{Case, Next};
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;

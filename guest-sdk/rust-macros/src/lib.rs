@@ -7,24 +7,32 @@
 
 mod emit;
 mod flow;
+mod param;
 mod steps;
+mod transition;
 
 use proc_macro::TokenStream;
 
-/// Makes a struct of `Artifact<T>` and `Param<T>` fields a flow. See `wflow_sdk`.
+/// Makes a struct a flow. Its fields are of type `Artifact<T>` or `Param<T>`; the latter may
+/// carry `#[param(name = "...", help = "...", default = ..., required)]`.
+///
+/// There is one flow in a crate.
 #[proc_macro_attribute]
 pub fn flow(attribute: TokenStream, item: TokenStream) -> TokenStream {
-    flow::expand(attribute.into(), item.into()).into()
+    flow::expand(&attribute.into(), item.into()).into()
 }
 
-/// Makes the methods of an `impl` block that carry `#[step]` the steps of a flow. See
-/// `wflow_sdk`.
+/// Makes the methods of an `impl` block that carry `#[step(...)]` the steps of a flow: `next = a`,
+/// `next = [a, b]`, `next = a, foreach = items`, or `next = { "x" => a }, switch = kind`.
+///
+/// Other methods in it are what they are. See the documentation of `wflow_sdk`.
 #[proc_macro_attribute]
 pub fn steps(attribute: TokenStream, item: TokenStream) -> TokenStream {
-    steps::expand(attribute.into(), item.into()).into()
+    steps::expand(&attribute.into(), &item.into()).into()
 }
 
-/// Makes a struct or an enum one that artifacts and `Json` parameters may hold. See `wflow_sdk`.
+/// Makes a struct or an enum one that artifacts and `Json` parameters may hold: it derives
+/// `Serialize` and `Deserialize`. Attributes of `serde` may be used in it.
 #[proc_macro_attribute]
 pub fn value(attribute: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();

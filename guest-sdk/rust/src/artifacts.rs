@@ -219,3 +219,63 @@ fn io_error(problem: Problem) -> io::Error {
         Problem::Refused(why) => io::Error::other(why),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::fake;
+
+    #[test]
+    fn what_is_written_in_pieces_is_read_in_pieces() {
+        let mut writer = create("large", "text/plain").unwrap();
+        for line in 0..10_000 {
+            writeln!(writer, "{line:04}").unwrap();
+        }
+        let large = vec![b'x'; 3 * PIECE];
+        writer.write_all(&large).unwrap();
+        writer.finish().unwrap();
+        let calls = fake::with(|fake| std::mem::take(&mut fake.calls));
+        assert_eq!(calls, ["create large", "write 50000", "write 196608", "put large"]);
+
+        let mut reader = open("large").unwrap();
+        assert_eq!((reader.format().as_str(), reader.size()), ("text/plain", 246_608));
+        let mut all = Vec::new();
+        reader.read_to_end(&mut all).unwrap();
+        assert_eq!(all.len(), 246_608);
+        assert!(all.starts_with(b"0000\n0001\n") && all.ends_with(&large));
+
+        let mut line = [0; 4];
+        reader.seek(SeekFrom::Start(5 * 1234)).unwrap();
+        reader.read_exact(&mut line).unwrap();
+        assert_eq!(&line, b"1234");
+        assert_eq!(reader.seek(SeekFrom::End(0)).unwrap(), 246_608);
+        assert_eq!(reader.read(&mut line).unwrap(), 0);
+        assert!(reader.seek(SeekFrom::Current(-300_000)).is_err());
+    }
+
+    #[test]
+    fn small_reads_are_served_from_a_buffer() {
+        put("small", "text/plain", b"one two").unwrap();
+        let mut reader = open("small").unwrap();
+        fake::with(|fake| fake.calls.clear());
+        let mut bytes = Vec::new();
+        let mut byte = [0];
+        while reader.read(&mut byte).unwrap() == 1 {
+            bytes.extend(byte);
+        }
+        assert_eq!(bytes, b"one two");
+        assert_eq!(fake::with(|fake| fake.calls.len()), 1);
+        assert_eq!(get("small").unwrap(), ("text/plain".to_owned(), bytes));
+        remove("small").unwrap();
+        assert!(!names().contains(&"small".to_owned()));
+    }
+
+    #[test]
+    fn what_is_not_there_is_told() {
+        let line = line!() + 1;
+        let error = get("nothing").unwrap_err();
+        assert_eq!(error.location().unwrap().line(), line);
+        assert!(error.to_string().contains("`nothing` is missing"));
+        assert!(open("nothing").is_err() && open_input(0, "x").is_err());
+    }
+}

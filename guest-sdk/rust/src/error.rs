@@ -45,12 +45,14 @@ impl Error {
         message.to_string().into()
     }
 
-    /// What kind of error it is: the name of its type, as `ParseIntError` or `csv::Error`;
+    /// What kind of error it is: the name of its type, as `ParseIntError` or `io::Error`;
     /// empty if it is only a message, or a box that may hold any error.
     pub fn kind(&self) -> String {
         let path = self.0.origin.split('<').next().unwrap_or_default();
         let last = path.rsplit("::").next().unwrap_or_default();
-        let krate = path.split("::").next().unwrap_or_default();
+        let mut modules =
+            path.split("::").skip_while(|part| matches!(*part, "std" | "core" | "alloc"));
+        let krate = modules.next().unwrap_or_default();
         match (krate, last) {
             ("anyhow", _) | (_, "&str" | "String" | "Cow" | "Box" | "CodecError") => String::new(),
             (_, "Error") => format!("{krate}::Error"),

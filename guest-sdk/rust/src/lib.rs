@@ -1,4 +1,92 @@
 //! Write a workflow in Rust, as a struct whose methods are its steps.
+//!
+//! ```no_run
+//! use wflow_sdk::prelude::*;
+//!
+//! /// The longest name wins.
+//! #[flow]
+//! struct Contest {
+//!     /// Who takes part, separated by commas
+//!     #[param(default = "bird,mouse,dog")]
+//!     names: Param<String>,
+//!     creatures: Artifact<Vec<String>>,
+//!     creature: Artifact<String>,
+//!     score: Artifact<usize>,
+//!     best: Artifact<String>,
+//! }
+//!
+//! #[steps]
+//! impl Contest {
+//!     #[step(next = measure, foreach = creatures)]
+//!     fn start(&mut self) {
+//!         self.creatures = self.names.split(',').map(str::to_owned).collect::<Vec<_>>().into();
+//!     }
+//!
+//!     /// One task for each creature
+//!     #[step(next = join)]
+//!     fn measure(&mut self, input: String) {
+//!         self.score = input.len().into();
+//!         self.creature = input.into();
+//!     }
+//!
+//!     #[step(next = end)]
+//!     fn join(&mut self, inputs: Inputs<Self>) -> Result {
+//!         let best = inputs.iter().max_by_key(|input| *input.score);
+//!         self.best = best.context("nobody takes part")?.creature;
+//!         Ok(())
+//!     }
+//!
+//!     #[step]
+//!     fn end(&mut self) {
+//!         println!("{} won!", self.best);
+//!     }
+//! }
+//! ```
+//!
+//! A flow is a crate of its own whose `Cargo.toml` says `crate-type = ["cdylib"]` under `[lib]`;
+//! `wflow build` makes a component of it. Other crates can be used as far as they are Rust.
+//!
+//! # Fields
+//!
+//! The fields of the struct that carries [`#[flow]`](macro@flow) are [`Artifact`]s, which cross
+//! from step to step, and [`Param`]s, which are set when a run starts. Doc comments are what
+//! `wflow show` and `--help` tell.
+//!
+//! `#[param(...)]` says more of a parameter: `name = "..."` of its option, if that is not the
+//! field's; `help = "..."`, if that is not its doc comment; `default = ...`; or `required`. One
+//! that has none of the last two is of type `Param<Option<T>>`.
+//!
+//! An artifact holds any type of `serde`; a type of the flow's own becomes one with
+//! [`#[value]`](macro@value). Values are stored as deterministic CBOR, so that every language
+//! reads them and equal values are stored once; [`Bytes`], [`Text`] and [`Tensor`] have formats
+//! of their own, for data in bulk. A `HashMap` is sorted by that, a `HashSet` is not: a
+//! `BTreeSet` is the same in every run.
+//!
+//! # Steps
+//!
+//! The methods with `#[step]`, in an `impl` block with [`#[steps]`](macro@steps), are the steps.
+//! They run as tasks, each in a new instance of the component. They start with `start` and end
+//! with `end`, and all but `end` say what follows:
+//!
+//! - `#[step(next = a)]`: step `a`.
+//! - `#[step(next = [a, b])]`: both, side by side, up to their join.
+//! - `#[step(next = a, foreach = items)]`: a task of `a` for each item of the list `items`.
+//! - `#[step(next = { "x" => a, "y" => b }, switch = kind)]`: the step whose value, a string, an
+//!   integer or a bool, `kind` has. One may lead back; `rounds = 10` bounds how often.
+//!
+//! A step takes `&mut self`, and what else it names: `input`, the item of the nearest foreach;
+//! `index: usize`, its position; `inputs: Inputs<Self>`, with which it is a join: see [`Inputs`].
+//! What else it may want to know is in [`Task`].
+//!
+//! It returns nothing, or a [`Result`]. An error, or a panic, fails the task; the report
+//! names the line of the `?` or of the panic. What it has set is kept only if it succeeds.
+//!
+//! # Without the fields
+//!
+//! The module [`artifacts`] reads and writes artifacts by name, and in pieces where they are too
+//! large for memory. Time and random numbers are those of the run, the same each time: from
+//! `std`, from crates, or from the module [`task`]. There are no files, no network and no
+//! threads in a flow.
 
 extern crate self as wflow_sdk;
 
@@ -6,7 +94,18 @@ mod artifact;
 pub mod artifacts;
 #[rustfmt::skip]
 #[doc(hidden)]
-#[allow(missing_docs, unreachable_pub, dead_code, clippy::all, reason = "generated")]
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    dead_code,
+    clippy::all,
+    clippy::pedantic,
+    clippy::nursery,
+    clippy::allow_attributes_without_reason,
+    clippy::undocumented_unsafe_blocks,
+    clippy::unwrap_used,
+    reason = "generated"
+)]
 pub mod bindings;
 mod codec;
 mod describe;

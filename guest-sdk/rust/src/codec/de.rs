@@ -1,5 +1,6 @@
 //! serde from CBOR, as any encoder may have written it.
 
+use super::number::from_half;
 use super::{CodecError, MAX_DEPTH};
 use minicbor::Decoder;
 use minicbor::data::{IanaTag, Type};
@@ -37,15 +38,7 @@ impl<'de> Deserializer<'de> {
             return Err(CodecError("not well-formed CBOR: it ends within a float".into()));
         };
         self.decoder.set_position(start + 2);
-        let bits = u16::from_be_bytes([high, low]);
-        let fraction = f64::from(bits & 0x3ff);
-        let magnitude = match (bits >> 10) & 0x1f {
-            0 => fraction / f64::from(1 << 24),
-            31 if fraction == 0.0 => f64::INFINITY,
-            31 => f64::NAN,
-            exponent => (fraction + 1024.0) * f64::from(1 << exponent) / f64::from(1 << 25),
-        };
-        Ok(if bits >> 15 == 1 { -magnitude } else { magnitude })
+        Ok(from_half(u16::from_be_bytes([high, low])))
     }
 
     /// Reads what is one level deeper.

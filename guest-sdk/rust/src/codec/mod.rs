@@ -10,6 +10,7 @@
 //! they are plain text and bytes.
 
 mod de;
+mod number;
 mod ser;
 
 use crate::host::Raw;

@@ -1,7 +1,7 @@
 //! Deterministic CBOR from serde.
 
+use super::number::{float, header};
 use super::{CBOR, CodecError, MARK, MAX_DEPTH};
-use minicbor::Encoder;
 use serde::ser::{self, Serialize};
 
 /// Writes one value. What it holds so far is always deterministic CBOR, or, in a value with a
@@ -28,9 +28,18 @@ impl Serializer {
         Self { out: Vec::new(), format: CBOR, whole: false, bare, depth: self.depth }
     }
 
-    fn cbor(&mut self) -> Encoder<&mut Vec<u8>> {
+    /// Where the next item is written.
+    fn next(&mut self) -> &mut Vec<u8> {
         self.whole = false;
-        Encoder::new(&mut self.out)
+        &mut self.out
+    }
+
+    /// Writes text (major type 3) or bytes (2).
+    fn string(&mut self, major: u8, bytes: &[u8]) {
+        if !self.bare {
+            header(self.next(), major, bytes.len() as u64);
+        }
+        self.next().extend(bytes);
     }
 
     fn descend(&mut self) -> Done {
@@ -47,7 +56,7 @@ impl Serializer {
         self.descend()?;
         let held = match len {
             Some(len) => {
-                infallible(self.cbor().array(len as u64));
+                header(self.next(), 4, len as u64);
                 None
             }
             None => Some((self.part(false), 0)),
@@ -65,88 +74,23 @@ impl Serializer {
     /// Starts the map of one entry that a variant with content is.
     fn variant(&mut self, variant: &'static str) -> Done {
         self.descend()?;
-        infallible(self.cbor().map(1));
-        infallible(self.cbor().str(variant));
+        header(self.next(), 5, 1);
+        self.string(3, variant.as_bytes());
         Ok(())
     }
 
     /// An integer of any size: as a number where one fits, else as a bignum.
     fn integer(&mut self, negative: bool, magnitude: u128) {
         match u64::try_from(magnitude) {
-            Ok(small) if negative => header(self.cbor().writer_mut(), 1, small),
-            Ok(small) => header(self.cbor().writer_mut(), 0, small),
+            Ok(small) if negative => header(self.next(), 1, small),
+            Ok(small) => header(self.next(), 0, small),
             Err(_) => {
                 let bytes = magnitude.to_be_bytes();
                 let first = bytes.iter().position(|&byte| byte != 0).unwrap_or(0);
-                header(self.cbor().writer_mut(), 6, if negative { 3 } else { 2 });
-                infallible(self.cbor().bytes(&bytes[first..]));
+                header(self.next(), 6, if negative { 3 } else { 2 });
+                self.string(2, &bytes[first..]);
             }
         }
-    }
-}
-
-/// Writing to memory cannot fail.
-fn infallible<T>(result: Result<T, minicbor::encode::Error<std::convert::Infallible>>) {
-    debug_assert!(result.is_ok(), "a vector takes what is written to it");
-}
-
-/// The first bytes of an item: its major type and the shortest form of a number.
-fn header(out: &mut Vec<u8>, major: u8, number: u64) {
-    let major = major << 5;
-    let bytes = number.to_be_bytes();
-    match number {
-        0..24 => out.push(major | bytes[7]),
-        24..0x100 => out.extend([major | 24, bytes[7]]),
-        0x100..0x1_0000 => {
-            out.push(major | 25);
-            out.extend(&bytes[6..]);
-        }
-        0x1_0000..0x1_0000_0000 => {
-            out.push(major | 26);
-            out.extend(&bytes[4..]);
-        }
-        _ => {
-            out.push(major | 27);
-            out.extend(bytes);
-        }
-    }
-}
-
-/// The shortest float that has exactly this value; there is one NaN.
-fn float(encoder: &mut Encoder<&mut Vec<u8>>, value: f64) {
-    let single = value as f32;
-    if value.is_nan() {
-        encoder.writer_mut().extend([0xf9, 0x7e, 0x00]);
-    } else if f64::from(single).to_bits() != value.to_bits() {
-        infallible(encoder.f64(value));
-    } else if let Some(half) = half(single) {
-        encoder.writer_mut().push(0xf9);
-        encoder.writer_mut().extend(half.to_be_bytes());
-    } else {
-        infallible(encoder.f32(single));
-    }
-}
-
-/// The bits of the half-precision float that has exactly this value, which is no NaN.
-fn half(value: f32) -> Option<u16> {
-    let bits = value.to_bits();
-    let sign = ((bits >> 16) & 0x8000) as u16;
-    let exponent = (bits >> 23) & 0xff;
-    let fraction = bits & 0x7f_ffff;
-    match exponent {
-        0 if fraction == 0 => Some(sign),
-        255 if fraction == 0 => Some(sign | 0x7c00),
-        // A normal half: 10 bits of fraction are enough.
-        113..=142 if fraction & 0x1fff == 0 => {
-            Some(sign | ((exponent - 112) << 10) as u16 | (fraction >> 13) as u16)
-        }
-        // A subnormal half: a multiple of 2^-24.
-        103..=112 => {
-            let whole = fraction | 0x80_0000;
-            let shift = 126 - exponent;
-            (whole & ((1 << shift) - 1) == 0).then(|| sign | (whole >> shift) as u16)
-        }
-        _ => None,
     }
 }
 
@@ -166,7 +110,7 @@ impl<'a> ser::Serializer for &'a mut Serializer {
     }
 
     fn serialize_bool(self, value: bool) -> Done {
-        infallible(self.cbor().bool(value));
+        self.next().push(if value { 0xf5 } else { 0xf4 });
         Ok(())
     }
 
@@ -185,7 +129,7 @@ impl<'a> ser::Serializer for &'a mut Serializer {
     fn serialize_i64(self, value: i64) -> Done {
         // The number of a negative integer n is -1 - n, which is its complement.
         if value < 0 {
-            header(self.cbor().writer_mut(), 1, !value as u64);
+            header(self.next(), 1, !value as u64);
             Ok(())
         } else {
             self.serialize_u64(value as u64)
@@ -211,7 +155,7 @@ impl<'a> ser::Serializer for &'a mut Serializer {
     }
 
     fn serialize_u64(self, value: u64) -> Done {
-        header(self.cbor().writer_mut(), 0, value);
+        header(self.next(), 0, value);
         Ok(())
     }
 
@@ -225,7 +169,7 @@ impl<'a> ser::Serializer for &'a mut Serializer {
     }
 
     fn serialize_f64(self, value: f64) -> Done {
-        float(&mut self.cbor(), value);
+        float(self.next(), value);
         Ok(())
     }
 
@@ -234,20 +178,12 @@ impl<'a> ser::Serializer for &'a mut Serializer {
     }
 
     fn serialize_str(self, value: &str) -> Done {
-        if self.bare {
-            self.out.extend(value.as_bytes());
-        } else {
-            infallible(self.cbor().str(value));
-        }
+        self.string(3, value.as_bytes());
         Ok(())
     }
 
     fn serialize_bytes(self, value: &[u8]) -> Done {
-        if self.bare {
-            self.out.extend(value);
-        } else {
-            infallible(self.cbor().bytes(value));
-        }
+        self.string(2, value);
         Ok(())
     }
 
@@ -260,7 +196,7 @@ impl<'a> ser::Serializer for &'a mut Serializer {
     }
 
     fn serialize_unit(self) -> Done {
-        infallible(self.cbor().null());
+        self.next().push(0xf6);
         Ok(())
     }
 
@@ -374,7 +310,7 @@ impl Seq<'_> {
 
     fn finish(self) -> Done {
         if let Some((part, count)) = self.held {
-            infallible(self.outer.cbor().array(count));
+            header(self.outer.next(), 4, count);
             self.outer.out.extend(part.out);
         }
         self.outer.depth -= 1;

@@ -133,7 +133,7 @@ fn what_is_wrong_is_refused() {
 #[test]
 fn nesting_is_bounded_both_ways() {
     #[derive(Serialize, Deserialize)]
-    struct List(Option<Box<(List,)>>);
+    struct List(Option<Box<(Self,)>>);
     let list =
         |depth: usize| (0..depth).fold(List(None), |inner, _| List(Some(Box::new((inner,)))));
     let fine = cbor(&list(MAX_DEPTH));
