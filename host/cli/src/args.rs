@@ -34,7 +34,10 @@ pub(crate) enum Command {
     /// Show the steps of a flow and how they follow each other
     Show(ShowArgs),
     /// Run a flow
-    #[command(disable_help_flag = true, override_usage = "wflow run [OPTIONS] FLOW [PARAMETERS AND OPTIONS]")]
+    #[command(
+        disable_help_flag = true,
+        override_usage = "wflow run [OPTIONS] FLOW [PARAMETERS AND OPTIONS]"
+    )]
     Run {
         /// All words behind `run`; see `wflow run --help` and `wflow run FLOW --help`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, num_args = 0..)]

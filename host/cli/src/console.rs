@@ -157,7 +157,11 @@ impl Lines {
                 self.line(Some((step, task)), format_args!("{text}"), style);
             }
             Event::ForeachOpened { step, task, body, width } => {
-                self.line(Some((step, task)), format_args!("Foreach yields {width} child tasks."), DIM);
+                self.line(
+                    Some((step, task)),
+                    format_args!("Foreach yields {width} child tasks."),
+                    DIM,
+                );
                 self.open(body, width);
             }
             Event::TaskFinished { step, task } => {
@@ -275,7 +279,8 @@ impl Lines {
 impl Progress {
     fn new() -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
-        if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {per_sec}, {eta} left")
+        if let Ok(style) =
+            ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {per_sec}, {eta} left")
         {
             bar.set_style(style);
         }

@@ -8,7 +8,9 @@ use wflow::model::record;
 /// A moment in local time, to the millisecond.
 pub(crate) fn moment(at: record::Timestamp) -> String {
     match Timestamp::from_microsecond(at.0) {
-        Ok(at) => at.to_zoned_datetime(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S%.3f").to_string(),
+        Ok(at) => {
+            at.to_zoned_datetime(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S%.3f").to_string()
+        }
         Err(_) => "at no time".to_owned(),
     }
 }

@@ -1,2 +1,36 @@
-use crate::args::BuildArgs; use crate::error::Result; use crate::output::Output;
-pub(crate) fn run(_: &BuildArgs, _: &mut Output) -> Result { Ok(()) }
+//! `wflow build`.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use anyhow::anyhow;
+use wflow_build::BuildError;
+use wflow_build::Toolchain;
+
+use crate::args::BuildArgs;
+use crate::error::CliError;
+use crate::error::Result;
+use crate::flows;
+use crate::output::Output;
+
+pub(crate) fn run(args: &BuildArgs, output: &mut Output) -> Result {
+    let cache = flows::cache().ok_or_else(|| {
+        CliError::usage(anyhow!("there is no folder for caches: set WFLOW_CACHE or HOME"))
+    })?;
+    let toolchain = Toolchain::find(&cache)?;
+    output.talk(&format!("Building with {toolchain}"));
+    let built = wflow_build::build(&args.dir, &toolchain).map_err(|error| match error {
+        BuildError::NoCrate(_) => CliError::usage(error),
+        _ => CliError::failed(error),
+    })?;
+    let path = args.output.clone().unwrap_or_else(|| PathBuf::from(format!("{}.wasm", built.name)));
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make the folder '{}'", folder.display()))?;
+    }
+    fs::write(&path, &built.component)
+        .with_context(|| format!("cannot write '{}'", path.display()))?;
+    output.talk(&format!("Wrote {} ({} KiB)", path.display(), built.component.len() >> 10));
+    Ok(())
+}

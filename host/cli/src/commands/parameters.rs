@@ -47,7 +47,13 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "SIZE", env = "WFLOW_RUN_MEMORY", hide_env = true, value_parser = size)]
     pub(crate) memory: Option<u64>,
     /// The seed of the random numbers that tasks draw
-    #[arg(long, value_name = "NUMBER", env = "WFLOW_RUN_SEED", hide_env = true, default_value_t = 0)]
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        env = "WFLOW_RUN_SEED",
+        hide_env = true,
+        default_value_t = 0
+    )]
     pub(crate) seed: u64,
     /// The time at which tasks find themselves [default: 2020-01-01T00:00:00Z, in every run]
     #[arg(long, value_name = "TIME", env = "WFLOW_RUN_NOW", hide_env = true, value_parser = moment)]
@@ -76,29 +82,33 @@ const PARAMETER: &str = "parameter:";
 fn command(flow: Option<&Flow>) -> Command {
     let mut command = Command::new("run")
         .bin_name("wflow run")
-        .about("Run a flow")
         .max_term_width(100)
         .disable_help_flag(true)
         .override_usage("wflow run [OPTIONS] FLOW [PARAMETERS AND OPTIONS]")
         .help_template("{about-with-newline}\n{usage-heading} {usage}\n\n{all-args}");
+    let mut about = "Run a flow".to_owned();
     if let Some(flow) = flow {
         let graph = flow.graph();
-        let about = match graph.doc().lines().next() {
+        about = match graph.doc().lines().next() {
             Some(doc) if !doc.is_empty() => format!("Run {}: {doc}", graph.name()),
             _ => format!("Run {}", graph.name()),
         };
-        command = command.about(about).next_help_heading(format!("Parameters of {}", graph.name()));
+        command = command.next_help_heading(format!("Parameters of {}", graph.name()));
         command = command.args(graph.parameters().iter().map(argument));
     }
     command = RunArgs::augment_args(command);
     command = Common::augment_args(command);
-    command.arg(Arg::new("FLOW").required(true).help("The flow, a WebAssembly component")).arg(
-        Arg::new("help")
-            .long("help")
-            .short('h')
-            .action(ArgAction::Help)
-            .help("Print help; behind a flow, with the flow's parameters"),
-    )
+    // Last, since each group of options brings a text about itself.
+    command
+        .about(about)
+        .arg(Arg::new("FLOW").required(true).help("The flow, a WebAssembly component"))
+        .arg(
+            Arg::new("help")
+                .long("help")
+                .short('h')
+                .action(ArgAction::Help)
+                .help("Print help; behind a flow, with the flow's parameters"),
+        )
 }
 
 /// A parameter as an option.

@@ -87,10 +87,9 @@ fn arrows(graph: &Graph, step: &Step) -> Vec<(String, String)> {
     let name = |index: &StepIndex| graph.step(*index).name.to_string();
     match &step.transition {
         Transition::Foreach { over, step } => vec![(name(step), format!("foreach {over}"))],
-        Transition::Switch { on, cases, .. } => cases
-            .iter()
-            .map(|case| (name(&case.step), format!("{on} = {}", case.value)))
-            .collect(),
+        Transition::Switch { on, cases, .. } => {
+            cases.iter().map(|case| (name(&case.step), format!("{on} = {}", case.value))).collect()
+        }
         other => other.targets().iter().map(|next| (name(next), String::new())).collect(),
     }
 }
