@@ -1,5 +1,6 @@
 //! Which Rust builds for WebAssembly on this machine.
 
+use std::env;
 use std::fmt;
 use std::fs;
 use std::path::Path;
@@ -10,6 +11,7 @@ use std::process::Stdio;
 use rustc_build_sysroot::BuildMode;
 use rustc_build_sysroot::SysrootBuilder;
 use rustc_build_sysroot::SysrootConfig;
+use rustc_version::VersionMeta;
 
 use crate::BuildError;
 
@@ -22,6 +24,9 @@ const DEBIAN_TARGET: &str = "wasm32-wasip1";
 
 /// Where Debian puts the C library for WebAssembly (package wasi-libc).
 const DEBIAN_LIBC: &str = "/usr/lib/wasm32-wasi";
+
+/// Where cargo takes flags for the compiler from; the first wins.
+const FLAGS: [&str; 2] = ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS"];
 
 /// A Rust that builds for WebAssembly.
 #[derive(Debug, Clone)]
@@ -66,8 +71,10 @@ impl Toolchain {
         if !Path::new(DEBIAN_LIBC).is_dir() {
             return Err(BuildError::NoToolchain);
         }
-        let sysroot = cache.join("sysroot");
         let failed = |error: anyhow::Error| BuildError::StandardLibrary(format!("{error:#}"));
+        let version = VersionMeta::for_command(rustc()).map_err(|error| failed(error.into()))?;
+        // Cargo takes what was built with one library for good with another of the same path.
+        let sysroot = cache.join(format!("sysroot-{}", version.semver));
         let lock = lock(cache).map_err(|error| failed(error.into()))?;
         let mut cargo = debian_cargo();
         // The library uses features that only the compiler it belongs to may use.
@@ -77,6 +84,7 @@ impl Toolchain {
             .sysroot_config(SysrootConfig::WithStd { std_features: Vec::new() })
             // So that flows can be optimised together with it.
             .rustflags(["-Cembed-bitcode=yes"])
+            .rustc_version(version)
             .cargo(cargo)
             .build_from_source(&source)
             .map_err(failed)?;
@@ -95,16 +103,25 @@ impl Toolchain {
     /// A cargo that builds for the target.
     pub(crate) fn cargo(&self) -> Command {
         match self {
-            Self::Installed => Command::new("cargo"),
+            Self::Installed => {
+                let mut cargo = Command::new("cargo");
+                if FLAGS.iter().all(|variable| env::var_os(variable).is_none()) {
+                    let flags: Vec<String> = portable_paths().into_iter().collect();
+                    cargo.env(FLAGS[0], flags.join("\x1f"));
+                }
+                cargo
+            }
             Self::Debian { sysroot, linker } => {
-                let flags = format!(
-                    "--sysroot={} -Clink-self-contained=no -Lnative={DEBIAN_LIBC}",
-                    sysroot.display()
-                );
+                let mut flags = vec![
+                    format!("--sysroot={}", sysroot.display()),
+                    "-Clink-self-contained=no".to_owned(),
+                    format!("-Lnative={DEBIAN_LIBC}"),
+                ];
+                flags.extend(portable_paths());
                 let mut cargo = debian_cargo();
                 cargo
                     .env("CARGO_TARGET_WASM32_WASIP1_LINKER", linker)
-                    .env("CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS", flags);
+                    .env(FLAGS[0], flags.join("\x1f"));
                 cargo
             }
         }
@@ -118,6 +135,13 @@ impl fmt::Display for Toolchain {
             Self::Debian { .. } => write!(f, "Debian's Rust, target {DEBIAN_TARGET}"),
         }
     }
+}
+
+/// Keeps the folder in which this machine has its crates out of what is built.
+fn portable_paths() -> Option<String> {
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(env::home_dir()?.join(".cargo")))?;
+    Some(format!("--remap-path-prefix={}=/cargo", home.display()))
 }
 
 /// Debian's cargo, free of what the environment says about other Rusts.

@@ -363,4 +363,4 @@ pub(crate) fn next_id(graph: &Graph, from: &TaskRef, step: StepIndex) -> TaskId 
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;
