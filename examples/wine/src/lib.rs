@@ -80,9 +80,9 @@ impl WineFlow {
     fn rank(&mut self, inputs: Inputs<Self>) {
         let mut ranking: Vec<Rank> = inputs.iter().map(|input| (*input.rank).clone()).collect();
         ranking.sort_by(|a, b| b.separation.total_cmp(&a.separation));
-        println!("{:20} {:>9} {:>9} {:>10}", "measure", "mean", "spread", "separation");
+        println!("{:20} {:>16} {:>16} {:>16}", "measure", "mean", "spread", "separation");
         for Rank { measure, mean, spread, separation } in &ranking {
-            println!("{measure:20} {mean:9.3} {spread:9.3} {separation:10.2}");
+            println!("{measure:20} {mean:16.10} {spread:16.10} {separation:16.10}");
         }
         self.ranking = ranking.into();
     }

@@ -1,5 +1,6 @@
 //! A run from its first task to its last.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::Condvar;
 use std::sync::Mutex;
@@ -60,6 +61,12 @@ pub struct FailedTask {
     pub task: TaskId,
     /// Why.
     pub failure: Failure,
+}
+
+impl fmt::Display for FailedTask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "task {}/{} failed: {}", self.step, self.task, self.failure.message)
+    }
 }
 
 impl Flow {

@@ -50,31 +50,61 @@ fn a_foreach_over_a_million_items_is_scheduled_in_no_time_and_little_is_ready() 
     assert!(begin.elapsed() < Duration::from_secs(2), "it took {:?}", begin.elapsed());
 }
 
-/// The most that is ready at once when every item of a foreach is a foreach as wide, three deep,
-/// and the tasks in flight end in an order that leaves behind as many open splits as it can:
-/// the deepest of them last.
-fn most_ready(width: u32, workers: usize) -> usize {
-    let graph = graph(
-        "start -> a for xs\na -> b for xs\nb -> c for xs\nc -> j\nj(inputs) -> k\n\
-         k(inputs) -> l\nl(inputs) -> end\nend",
-    );
+/// How much can be ready at once, however wide a foreach is.
+///
+/// A branch is started only when nothing above it on the stack is ready, so that of one split no
+/// more branches are under way than there are workers. They are the most if one worker leaves a
+/// split open in the first branch, then two of them in the second, and so on: `w` workers are
+/// at `f(w, d) = f(1, d - 1) + ... + f(w, d - 1)` places `d` splits deep. If one thing is ready
+/// at each, that is at all depths together the binomial coefficient of `w + d` over `d`.
+pub(super) fn most_ready(workers: usize, depth: usize) -> usize {
+    (1..=depth).fold(1, |product, level| product * (workers + level) / level)
+}
+
+/// Three foreach loops in each other, all of them as wide.
+const NESTED: &str = "start -> a for xs\na -> b for xs\nb -> c for xs\nc -> j\nj(inputs) -> k\n\
+                      k(inputs) -> l\nl(inputs) -> end\nend";
+
+/// The most that is ready when tasks end in an order that leaves as many splits open as it can:
+/// the deepest task that opens one is the next, and the innermost ones end when that lets more
+/// of those start.
+fn left_open(width: u32, workers: usize) -> usize {
+    let graph = graph(NESTED);
+    let opens = |step: StepIndex| matches!(graph.step(step).transition, Transition::Foreach { .. });
     let mut tasks = Scheduler::<u32, ()>::new(Arc::clone(&graph));
     let mut flying: Vec<Start<u32, ()>> = Vec::new();
     let mut most = 0;
-    for _ in 0..5_000 {
+    loop {
         while flying.len() < workers {
             let Some(task) = tasks.start() else { break };
             flying.push(task);
         }
-        //
-        let next = (0..flying.len()).max_by_key(|&at| flying[at].frames.len()).unwrap();
-        let task = flying.swap_remove(next);
-        let advance = match graph.step(task.id.step).transition {
-            Transition::Foreach { .. } => Advance::Foreach { hands_on: 0, items: (), width },
-            _ => Advance::Next(0),
+        let to_start = match tasks.ready.last() {
+            Some(Ready::Branch(key)) => {
+                let split = tasks.splits[key.0].as_ref().unwrap();
+                graph.step(split.task.step).transition.targets()[0]
+            }
+            _ => graph.end(),
+        };
+        let innermost = flying.iter().position(|task| !opens(task.id.step));
+        let openers = (0..flying.len()).filter(|&at| opens(flying[at].id.step));
+        let deepest = openers.max_by_key(|&at| flying[at].frames.len());
+        let Some(at) = innermost.filter(|_| opens(to_start)).or(deepest) else { return most };
+        let task = flying.swap_remove(at);
+        let advance = match opens(task.id.step) {
+            true => Advance::Foreach { hands_on: 7, items: (), width },
+            false => Advance::Next(7),
         };
         tasks.finish(task, advance);
         most = most.max(tasks.ready.len());
     }
-    most
+}
+
+#[test]
+fn what_is_ready_grows_with_the_workers_and_not_with_the_width() {
+    for (workers, expected) in [(1, 3), (2, 6), (4, 15), (8, 45)] {
+        assert_eq!(left_open(100, workers), expected);
+        assert_eq!(left_open(10_000, workers), expected);
+        assert!(expected <= most_ready(workers, 3));
+    }
 }

@@ -9,6 +9,7 @@ use std::hash::Hasher;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
+use super::bounds::most_ready;
 use super::random_flow::RandomFlow;
 use super::random_flow::random_flow;
 use super::*;
@@ -105,17 +106,6 @@ fn started(graph: &Graph, task: &Task) -> Started {
     assert_eq!(indices, task.id.task.indices);
     let frames = task.frames.iter().map(|frame| (frame.items.clone(), frame.index, frame.width));
     Started { inherits: task.inherits.clone(), inputs: inputs(task), frames: frames.collect() }
-}
-
-/// How much can be ready at once, however wide a foreach is.
-///
-/// A branch is started only when nothing above it is ready, so of one split no more branches
-/// are open than there are workers. The worst is that one worker has opened a split in a branch,
-/// then two of them in another, and so on: with `f(w, d) = f(1, d - 1) + ... + f(w, d - 1)`
-/// places `d` splits deep, in each of which one thing is ready, all depths together come to the
-/// binomial coefficient of `w + d` over `d`.
-fn most_ready(workers: usize, depth: usize) -> usize {
-    (1..=depth).fold(1, |product, level| product * (workers + level) / level)
 }
 
 /// Each task that ended is followed by what its transition says, and by nothing else.

@@ -16,10 +16,10 @@ impl std::fmt::Debug for RandomFlow {
     }
 }
 
-/// Flows with splits nested up to three deep.
+/// Flows with splits nested up to four deep.
 pub(super) fn random_flow() -> impl Strategy<Value = RandomFlow> {
     let leaf = jump().prop_map(|jump| Part::Step { jump });
-    let part = leaf.prop_recursive(3, 32, 4, |part| {
+    let part = leaf.prop_recursive(4, 48, 4, |part| {
         let branch = || prop::collection::vec(part.clone(), 1..4);
         prop_oneof![
             1 => jump().prop_map(|jump| Part::Step { jump }),
@@ -30,7 +30,7 @@ pub(super) fn random_flow() -> impl Strategy<Value = RandomFlow> {
                 .prop_map(|alternatives| Part::Switch { alternatives }),
         ]
     });
-    prop::collection::vec(part, 0..5).prop_map(|parts| Writer::flow(&parts))
+    prop::collection::vec(part, 1..6).prop_map(|parts| Writer::flow(&parts))
 }
 
 fn jump() -> impl Strategy<Value = Option<Index>> {
