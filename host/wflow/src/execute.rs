@@ -22,6 +22,7 @@ use crate::log::LogCapture;
 use crate::schedule::Advance;
 use crate::schedule::Start;
 use crate::session::Session;
+use crate::slots::Slots;
 use crate::transition::Decision;
 use crate::transition::decide;
 
@@ -53,6 +54,7 @@ pub(crate) trait Executor: Sync {
 pub(crate) struct LocalExecutor {
     pub(crate) run: Arc<RunContext>,
     pub(crate) component: Component,
+    pub(crate) slots: Arc<Slots>,
 }
 
 impl Executor for LocalExecutor {
@@ -64,7 +66,9 @@ impl Executor for LocalExecutor {
         let started = now();
         let session = Box::new(self.session(task));
         let limits = &self.run.policy.limits;
+        let slot = self.slots.take();
         let (io, result) = self.component.run(self.context(task), limits, cancel, session);
+        drop(slot);
         let io: Box<dyn std::any::Any> = io;
         let Ok(mut session) = io.downcast::<Session>() else {
             unreachable!("the sandbox hands back the session that it was given")

@@ -12,12 +12,13 @@ use wflow_sandbox::SandboxOptions;
 
 use crate::error::FlowError;
 use crate::error::HostError;
+use crate::slots::Slots;
 
 /// What loads flows and runs their tasks. One for a program is enough; cheap to clone.
 #[derive(Clone)]
 pub struct Host {
     sandbox: Sandbox,
-    slots: usize,
+    slots: Arc<Slots>,
 }
 
 /// How a [`Host`] is set up.
@@ -50,7 +51,7 @@ impl Host {
             slots: u32::try_from(slots).unwrap_or(u32::MAX),
             cache_dir: options.cache,
         })?;
-        Ok(Self { sandbox, slots })
+        Ok(Self { sandbox, slots: Arc::new(Slots::new(slots)) })
     }
 
     /// Loads a flow from a file: a component, or a core module.
@@ -78,7 +79,7 @@ impl Host {
             component.describe().map_err(|error| FlowError::Describe { path: path(), error })?;
         let graph =
             Graph::parse(&document).map_err(|error| FlowError::Invalid { path: path(), error })?;
-        Ok(Flow { component, document, graph: Arc::new(graph), slots: self.slots })
+        Ok(Flow { component, document, graph: Arc::new(graph), slots: Arc::clone(&self.slots) })
     }
 }
 
@@ -88,7 +89,7 @@ pub struct Flow {
     component: Component,
     document: String,
     graph: Arc<Graph>,
-    slots: usize,
+    slots: Arc<Slots>,
 }
 
 impl Flow {
@@ -115,7 +116,7 @@ impl Flow {
         &self.component
     }
 
-    pub(crate) fn slots(&self) -> usize {
-        self.slots
+    pub(crate) fn slots(&self) -> &Arc<Slots> {
+        &self.slots
     }
 }

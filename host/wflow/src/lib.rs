@@ -25,6 +25,7 @@ mod options;
 mod run;
 mod schedule;
 mod session;
+mod slots;
 mod transition;
 
 pub use bind::ParameterError;

@@ -6,6 +6,7 @@ use std::sync::Condvar;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
+use std::thread;
 
 use wflow_model::Name;
 use wflow_model::TaskId;
@@ -106,10 +107,12 @@ impl Flow {
             observer,
         });
         context.observer.event(&Event::RunStarted { flow: &record.flow, run });
-        let executor =
-            LocalExecutor { run: Arc::clone(&context), component: self.component().clone() };
-        let workers = max_workers.min(self.slots());
-        let (tasks, end) = Driver::new(&context, &executor, cancel).drive(workers);
+        let executor = LocalExecutor {
+            run: Arc::clone(&context),
+            component: self.component().clone(),
+            slots: Arc::clone(self.slots()),
+        };
+        let (tasks, end) = Driver::new(&context, &executor, cancel).drive(max_workers);
         let (status, failed) = match end {
             End::Done => (RunStatus::Done, None),
             End::Cancelled => (RunStatus::Cancelled, None),
@@ -143,6 +146,9 @@ enum End {
     Broken(StoreError),
 }
 
+/// Bytes of the stack of a worker: a guest may use one MiB of it, host calls come on top.
+const WORKER_STACK: usize = 4 << 20;
+
 /// What the workers share.
 struct State {
     scheduler: Scheduler<Environment, Arc<Items>>,
@@ -167,11 +173,21 @@ impl<'a> Driver<'a> {
     }
 
     fn drive(self, workers: usize) -> (u64, End) {
-        std::thread::scope(|scope| {
-            for _ in 1..workers {
-                scope.spawn(|| self.work());
+        thread::scope(|scope| {
+            for number in 0..workers {
+                let worker = thread::Builder::new()
+                    .name("wflow-worker".to_owned())
+                    .stack_size(WORKER_STACK)
+                    .spawn_scoped(scope, || self.work());
+                if let Err(error) = worker {
+                    // Fewer workers take longer, and come to the same result.
+                    tracing::warn!(%error, "only {number} of {workers} workers could be started");
+                    if number == 0 {
+                        self.work();
+                    }
+                    break;
+                }
             }
-            self.work();
         });
         let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
         (state.tasks, state.end.unwrap_or(End::Cancelled))

@@ -32,7 +32,7 @@ use crate::error::Result;
 #[command(next_help_heading = "Options of every run")]
 pub(crate) struct RunArgs {
     /// Run at most this many tasks at once [default: the number of cores]
-    #[arg(long, value_name = "COUNT", env = "WFLOW_RUN_MAX_WORKERS", hide_env = true, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_name = "COUNT", env = "WFLOW_RUN_MAX_WORKERS", hide_env = true, value_parser = clap::value_parser!(u16).range(1..=512))]
     pub(crate) max_workers: Option<u16>,
     /// Allow a foreach to yield at most this many tasks
     #[arg(long, value_name = "COUNT", env = "WFLOW_RUN_MAX_NUM_SPLITS", hide_env = true, default_value_t = wflow::DEFAULT_MAX_NUM_SPLITS)]

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::thread;
 
 use anyhow::Context;
 use serde_json::json;
@@ -33,9 +34,14 @@ use crate::output::Output;
 
 pub(crate) fn run(common: &Common, words: Vec<OsString>, output: &mut Output) -> Result<ExitCode> {
     let path = parameters::flow_path(&words);
-    // The number of workers is known only after the flow: room for the most is set aside.
-    let flow = flows::load(&path, MOST_WORKERS)?;
+    // Room is set aside before it is known how many workers are wanted, since it takes time.
+    let usual = thread::available_parallelism().map_or(1, usize::from).max(USUAL_WORKERS);
+    let mut flow = flows::load(&path, usual)?;
     let mut told = parameters::parse(&flow, &words)?;
+    // How many workers are wanted is known only after the flow is; it is compiled by now.
+    if let Some(workers) = told.run.max_workers.map(usize::from).filter(|&n| n > usual) {
+        flow = flows::load(&path, workers)?;
+    }
     if told.common.store.is_none() {
         told.common.store.clone_from(&common.store);
     }
@@ -59,8 +65,8 @@ pub(crate) fn run(common: &Common, words: Vec<OsString>, output: &mut Output) ->
     conclude(&report, &store, &told, output)
 }
 
-/// More workers than this make no sense in one process.
-const MOST_WORKERS: usize = 64;
+/// So many tasks at once there is room for, at least.
+const USUAL_WORKERS: usize = 16;
 
 fn options(told: &Told, console: &Arc<Console>, cancel: &CancelToken) -> RunOptions {
     let args = &told.run;
