@@ -30,6 +30,7 @@ use wflow::model::graph::Graph;
 use wflow::model::record::Failure;
 use wflow::model::record::RunId;
 
+use crate::format;
 use crate::output::BAD;
 use crate::output::DIM;
 use crate::output::GOOD;
@@ -154,6 +155,7 @@ impl Lines {
                     Channel::Stdout => Style::new(),
                     Channel::Stderr => BAD,
                 };
+                let text = format::harmless(text);
                 self.line(Some((step, task)), format_args!("{text}"), style);
             }
             Event::ForeachOpened { step, task, body, width } => {
@@ -169,7 +171,7 @@ impl Lines {
                 self.advance(step);
             }
             Event::TaskFailed { step, task, failure } => {
-                let first = failure.message.lines().next().unwrap_or_default();
+                let first = format::harmless(failure.message.lines().next().unwrap_or_default());
                 self.line(Some((step, task)), format_args!("Task failed: {first}"), BAD);
             }
             Event::TaskCancelled { step, task } => {
@@ -341,5 +343,5 @@ pub(crate) fn failure_text(failure: &Failure) -> String {
     if !failure.hint.is_empty() {
         text += &format!("\n    help: {}", failure.hint);
     }
-    text
+    format::harmless(&text).into_owned()
 }

@@ -1,5 +1,7 @@
 //! Values, times and sizes as people read them.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value as Json;
@@ -35,6 +37,17 @@ pub(crate) fn value(value: &Json) -> String {
     }
 }
 
+/// Text of a guest without what could take over a terminal: escape sequences go, other control
+/// characters but tabs and ends of lines become spaces.
+pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
+    let harmful = |c: char| c.is_control() && c != '\t' && c != '\n';
+    if !text.contains(harmful) {
+        return Cow::Borrowed(text);
+    }
+    let text = anstream::adapter::strip_str(text).to_string();
+    Cow::Owned(text.replace(harmful, " "))
+}
+
 /// A number of things: `1 task`, `3 tasks`.
 pub(crate) fn count(number: u64, thing: &str) -> String {
     match number {
@@ -46,6 +59,13 @@ pub(crate) fn count(number: u64, thing: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn guests_do_not_take_over_the_terminal() {
+        assert_eq!(harmless("a\tb\n"), "a\tb\n");
+        assert_eq!(harmless("a\x1b[2J\x1b]0;title\x07b\x1b[31mred"), "abred");
+        assert_eq!(harmless("over\rwritten\u{9b}2J"), "over written 2J");
+    }
 
     #[test]
     fn spans_have_a_unit_that_fits() {

@@ -1,12 +1,16 @@
 //! Standard output, which carries data, and standard error, which carries talk.
 
+use std::borrow::Cow;
 use std::io;
 use std::io::BufWriter;
+use std::io::IsTerminal;
 use std::io::Write;
 
 use anstream::AutoStream;
 use anstyle::AnsiColor;
 use anstyle::Style;
+
+use crate::format;
 
 /// What stands for an error.
 pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -23,6 +27,7 @@ pub(crate) const HEAD: Style = Style::new().bold();
 /// with `NO_COLOR`.
 pub(crate) struct Output {
     stdout: BufWriter<AutoStream<io::Stdout>>,
+    terminal: bool,
     stderr: AutoStream<io::Stderr>,
 }
 
@@ -30,6 +35,7 @@ impl Output {
     pub(crate) fn new() -> Self {
         Self {
             stdout: BufWriter::new(AutoStream::auto(io::stdout())),
+            terminal: io::stdout().is_terminal(),
             stderr: AutoStream::auto(io::stderr()),
         }
     }
@@ -37,6 +43,12 @@ impl Output {
     /// Where data goes.
     pub(crate) fn data(&mut self) -> &mut impl Write {
         &mut self.stdout
+    }
+
+    /// Text of a guest as it is to be written as data: into a pipe as it is, on a terminal without
+    /// what could take that over.
+    pub(crate) fn of_guest<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if self.terminal { format::harmless(text) } else { Cow::Borrowed(text) }
     }
 
     /// Writes a JSON value on a line of its own.

@@ -40,7 +40,7 @@ pub(crate) fn run(common: &Common, args: &DumpArgs, output: &mut Output) -> Resu
         output.talk(&format!("{DIM}Artifacts of {}{DIM:#}", task.pathspec()));
         for (name, artifact) in &artifacts {
             let (kind, value) = shown(&task, artifact, args.max_value_size)?;
-            let size = artifact.size;
+            let (size, value) = (artifact.size, output.of_guest(&value).into_owned());
             writeln!(
                 output.data(),
                 "{NAME}{name}{NAME:#} {DIM}[size: {size} type: {kind}]{DIM:#} = {value}"

@@ -36,6 +36,7 @@ pub(crate) fn run(common: &Common, args: &LogsArgs, output: &mut Output) -> Resu
             if !wanted {
                 continue;
             }
+            let text = output.of_guest(text);
             write!(output.data(), "{text}")?;
             if !text.is_empty() && !text.ends_with('\n') {
                 writeln!(output.data())?;
