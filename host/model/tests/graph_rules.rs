@@ -96,6 +96,7 @@ const CASES: &[(&str, &str)] = &[
     ("unknown target", "start -> nosuch\nend"),
     ("mistyped target", "start -> mutliply\nmultiply -> end\nend"),
     ("split into nothing", "start -> \nend"),
+    ("split straight into its join", "start -> j, b\nb -> j\nj(inputs) -> end\nend"),
     ("foreach straight into a join", "start -> j for xs\nj(inputs) -> end\nend"),
     ("reserved name", "start -> input\ninput -> end\nend"),
     ("names against the rule", "start -> Big\nBig -> _priv\n_priv -> end\nend"),

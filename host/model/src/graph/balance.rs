@@ -247,11 +247,17 @@ impl Walk<'_> {
             );
             return None;
         }
-        if matches!(self.steps[split].transition, Transition::Foreach { .. }) && from == split {
+        if arrivals.iter().any(|&(from, _)| from == split) {
+            let (kind, help) = match self.steps[split].transition {
+                Transition::Foreach { .. } => {
+                    ("foreach", "put the step that is to run for each item between the two")
+                }
+                _ => ("split", "put a step of that branch between the two"),
+            };
             problems.step(
                 split,
-                format!("its foreach leads straight to the join {}", names(self.steps, [step])),
-                "put the step that is to run for each item between the two",
+                format!("its {kind} leads straight to the join {}", names(self.steps, [step])),
+                help,
             );
             return None;
         }
