@@ -101,7 +101,8 @@ impl ParameterType {
     ///
     /// If the text is no value of this type; the error says so in the form of the whole phrase.
     pub fn parse(self, text: &str) -> Result<ParameterValue, InvalidValue> {
-        let invalid = |what| InvalidValue { text: excerpt(text), what };
+        let shown = if text.is_empty() { "the empty text".to_owned() } else { excerpt(text) };
+        let invalid = |what| InvalidValue { text: shown.clone(), what };
         match self {
             Self::String => Ok(ParameterValue::String(text.to_owned())),
             Self::Int => {

@@ -11,7 +11,7 @@ use crate::parameter::ParameterType;
 
 /// The whole description. The keys are explained in `wit/flow.wit`.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "the description of a flow, an object")]
 pub(super) struct Document {
     #[serde(rename = "contract")]
     _contract: String,
@@ -25,7 +25,7 @@ pub(super) struct Document {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a parameter, an object")]
 pub(super) struct ParameterEntry {
     pub(super) name: String,
     pub(super) artifact: Option<String>,
@@ -40,7 +40,7 @@ pub(super) struct ParameterEntry {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a step, an object")]
 pub(super) struct StepEntry {
     pub(super) name: String,
     #[serde(default)]
@@ -58,7 +58,7 @@ pub(super) struct StepEntry {
 /// A transition. One struct for all forms, so that a mixture of them gets a message that says
 /// what is wrong with it.
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a transition, an object")]
 pub(super) struct NextEntry {
     pub(super) step: Option<String>,
     pub(super) split: Option<Vec<String>>,
@@ -69,7 +69,7 @@ pub(super) struct NextEntry {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a case, an object")]
 pub(super) struct CaseEntry {
     pub(super) value: CaseValue,
     pub(super) step: String,
@@ -82,6 +82,7 @@ pub(super) fn parse(text: &str) -> Result<Document, InvalidFlow> {
     }
     // The version is read by itself first: a flow of another version may differ in everything.
     #[derive(Deserialize)]
+    #[serde(expecting = "the description of a flow, an object with the key `contract`")]
     struct Version {
         contract: String,
     }

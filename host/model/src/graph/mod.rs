@@ -118,7 +118,7 @@ pub struct Case {
 
 /// A value that can choose a case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, serde::Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "the value of a case is a string, an integer or a bool")]
 pub enum CaseValue {
     /// A truth value.
     Bool(bool),

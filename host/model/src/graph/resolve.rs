@@ -214,9 +214,10 @@ impl StepNames {
         let on = artifact(step, on, problems);
         let entries = next.cases.as_deref().unwrap_or_default();
         if entries.len() < 2 {
+            let count = if entries.is_empty() { "no cases" } else { "one case" };
             problems.step(
                 step,
-                format!("its switch has {} cases, and needs at least two", entries.len()),
+                format!("its switch has {count}, and needs at least two"),
                 "add a case, or let one step simply follow",
             );
         }
