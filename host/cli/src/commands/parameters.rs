@@ -89,10 +89,12 @@ fn command(flow: Option<&Flow>) -> Command {
     let mut about = "Run a flow".to_owned();
     if let Some(flow) = flow {
         let graph = flow.graph();
-        about = match graph.doc().lines().next() {
-            Some(doc) if !doc.is_empty() => format!("Run {}: {doc}", graph.name()),
-            _ => format!("Run {}", graph.name()),
-        };
+        about = format!("Run {}", graph.name());
+        let paragraph = graph.doc().lines().map(str::trim).take_while(|line| !line.is_empty());
+        let paragraph = paragraph.collect::<Vec<_>>().join(" ");
+        if !paragraph.is_empty() {
+            about = format!("{about}: {paragraph}");
+        }
         command = command.next_help_heading(format!("Parameters of {}", graph.name()));
         command = command.args(graph.parameters().iter().map(argument));
     }
@@ -121,6 +123,9 @@ fn argument(parameter: &Parameter) -> Arg {
         ParameterType::Json => "JSON",
         ParameterType::Text | ParameterType::Bytes => "FILE",
     };
+    // Clap knows negative numbers, but not `-1e-3`.
+    let number =
+        matches!(parameter.kind, ParameterType::Int | ParameterType::Float | ParameterType::Json);
     let need = match (&parameter.default, parameter.required) {
         (Some(default), _) => format!("[default: {default}]"),
         (None, true) => "[required]".to_owned(),
@@ -132,6 +137,7 @@ fn argument(parameter: &Parameter) -> Arg {
         .value_name(kind)
         .help(StyledStr::from(help))
         .value_parser(clap::value_parser!(OsString))
+        .allow_hyphen_values(number)
         .allow_negative_numbers(true)
         .action(ArgAction::Set)
 }
