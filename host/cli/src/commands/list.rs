@@ -160,19 +160,20 @@ fn artifacts(store: &Store, spec: &Pathspec, args: &ListArgs, output: &mut Outpu
                 (false, true) => "parameter",
                 (false, false) => "inherited",
             };
-            let (size, format, digest) = (artifact.size, &artifact.format, artifact.digest);
+            let (size, media, digest) = (artifact.size, &artifact.format, artifact.digest);
             if args.json {
                 output.json(&json!({
                     "artifact": name,
-                    "format": &**format,
+                    "format": &**media,
                     "size": size,
                     "digest": digest.to_string(),
                     "origin": origin,
                 }))?;
             } else {
+                let size = format::count(size, "byte");
                 writeln!(
                     output.data(),
-                    "{NAME}{name}{NAME:#}  {size} bytes of {format}, {origin}  {DIM}{digest}{DIM:#}"
+                    "{NAME}{name}{NAME:#}  {size} of {media}, {origin}  {DIM}{digest}{DIM:#}"
                 )?;
             }
         }

@@ -21,7 +21,7 @@ pub(crate) fn run(cli: Cli, output: &mut Output) -> Result<ExitCode> {
     match cli.command {
         Command::Check(args) => check::run(&args, output),
         Command::Show(args) => show::run(&args, output).map(|()| ExitCode::SUCCESS),
-        Command::Run { words } => run::run(&cli.common, words, output),
+        Command::Run { words } => run::run(&cli.common, &words, output),
         Command::Logs(args) => logs::run(&cli.common, &args, output).map(|()| ExitCode::SUCCESS),
         Command::Dump(args) => dump::run(&cli.common, &args, output).map(|()| ExitCode::SUCCESS),
         Command::List(args) => list::run(&cli.common, &args, output).map(|()| ExitCode::SUCCESS),

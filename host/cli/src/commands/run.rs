@@ -32,12 +32,12 @@ use crate::format;
 use crate::output::BAD;
 use crate::output::Output;
 
-pub(crate) fn run(common: &Common, words: Vec<OsString>, output: &mut Output) -> Result<ExitCode> {
-    let path = parameters::flow_path(&words);
+pub(crate) fn run(common: &Common, words: &[OsString], output: &mut Output) -> Result<ExitCode> {
+    let path = parameters::flow_path(words);
     // Room is set aside before it is known how many workers are wanted, since it takes time.
     let usual = thread::available_parallelism().map_or(1, usize::from).max(USUAL_WORKERS);
     let mut flow = flows::load(&path, usual)?;
-    let mut told = parameters::parse(&flow, &words)?;
+    let mut told = parameters::parse(&flow, words)?;
     // How many workers are wanted is known only after the flow is; it is compiled by now.
     if let Some(workers) = told.run.max_workers.map(usize::from).filter(|&n| n > usual) {
         flow = flows::load(&path, workers)?;
