@@ -1,0 +1,18 @@
+//! Flows from their source to what they leave behind, through the `wflow` command alone.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod broken_files;
+mod failures;
+mod graphs;
+mod guest;
+mod limits;
+mod listings;
+mod nested;
+mod parameters;
+mod reading;
+mod reproducible;
+mod scale;
+mod support;
+mod values;
+mod wine;
