@@ -154,6 +154,8 @@ struct State {
     scheduler: Scheduler<Environment, Arc<Items>>,
     end: Option<End>,
     tasks: u64,
+    /// Workers that wait for a task. To wake nobody costs a system call as well.
+    waiting: usize,
 }
 
 /// Runs tasks on worker threads until the flow has ended.
@@ -168,7 +170,7 @@ struct Driver<'a> {
 impl<'a> Driver<'a> {
     fn new(run: &'a RunContext, executor: &'a dyn Executor, cancel: CancelToken) -> Self {
         let scheduler = Scheduler::new(Arc::clone(&run.graph));
-        let state = Mutex::new(State { scheduler, end: None, tasks: 0 });
+        let state = Mutex::new(State { scheduler, end: None, tasks: 0, waiting: 0 });
         Self { run, executor, cancel, state, changed: Condvar::new() }
     }
 
@@ -217,7 +219,9 @@ impl<'a> Driver<'a> {
                 }
                 None if state.end.is_some() || state.scheduler.in_flight() == 0 => break,
                 None => {
+                    state.waiting += 1;
                     state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                    state.waiting -= 1;
                 }
             }
         }
@@ -282,6 +286,8 @@ impl<'a> Driver<'a> {
             }
             state.end.get_or_insert(end);
         }
-        self.changed.notify_all();
+        if state.waiting > 0 {
+            self.changed.notify_all();
+        }
     }
 }

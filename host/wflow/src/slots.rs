@@ -9,8 +9,15 @@ use std::sync::PoisonError;
 /// and answers one more with an error.
 #[derive(Debug)]
 pub(crate) struct Slots {
-    free: Mutex<usize>,
+    state: Mutex<State>,
     freed: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    free: usize,
+    /// Who waits. To wake nobody costs a system call as well.
+    waiting: usize,
 }
 
 /// Room for one task, until it is dropped.
@@ -19,28 +26,33 @@ pub(crate) struct Slot<'a>(&'a Slots);
 
 impl Slots {
     pub(crate) fn new(number: usize) -> Self {
-        Self { free: Mutex::new(number), freed: Condvar::new() }
+        Self { state: Mutex::new(State { free: number, waiting: 0 }), freed: Condvar::new() }
     }
 
     /// Waits for room.
     pub(crate) fn take(&self) -> Slot<'_> {
-        let mut free = self.lock();
-        while *free == 0 {
-            free = self.freed.wait(free).unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
+        while state.free == 0 {
+            state.waiting += 1;
+            state = self.freed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.waiting -= 1;
         }
-        *free -= 1;
+        state.free -= 1;
         Slot(self)
     }
 
-    fn lock(&self) -> MutexGuard<'_, usize> {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Slot<'_> {
     fn drop(&mut self) {
-        *self.0.lock() += 1;
-        self.0.freed.notify_one();
+        let mut state = self.0.lock();
+        state.free += 1;
+        if state.waiting > 0 {
+            self.0.freed.notify_one();
+        }
     }
 }
 
@@ -68,6 +80,6 @@ mod tests {
             }
         });
         assert!(most.into_inner() <= 3);
-        assert_eq!(*slots.lock(), 3);
+        assert_eq!(slots.lock().free, 3);
     }
 }
