@@ -177,7 +177,7 @@ fn one_failure_of_many_tasks_ends_the_run() {
 #[test]
 fn an_interrupted_run_keeps_what_was_finished_and_is_readable_while_it_goes() {
     let place = Place::new();
-    let words = ["--how", "loop", "--max-workers", "1"];
+    let words = ["--how", "loop", "--max-workers", "1", "--run-id-file", "id.txt"];
     let mut command = place.command(["run"]);
     command.arg(own("failures")).args(words).stdout(Stdio::piped()).stderr(Stdio::piped());
     let run = command.spawn().unwrap();
@@ -187,7 +187,11 @@ fn an_interrupted_run_keeps_what_was_finished_and_is_readable_while_it_goes() {
         .until("list --json latest", |list| list.code == Some(0) && list.lines()[1]["done"] == 1);
     assert_eq!(good.lines()[0], json!({"step": "start", "done": 1, "failed": 0}));
     assert_eq!(good.lines()[2], json!({"step": "bad", "done": 0, "failed": 0}));
-    assert_eq!(place.lines("list --json")[0]["state"], "running");
+    let flow = place.lines("list --json").remove(0);
+    assert_eq!(flow["state"], "running");
+    // Who started it knows its id.
+    let id = std::fs::read_to_string(place.path().join("id.txt")).unwrap();
+    assert_eq!(flow["latest"], id.as_str());
     assert_eq!(place.value("latest/good/1/count"), 2);
     let none = place.wflow("dump latest/bad/1").fails(1);
     assert!(none.stderr.contains("no task of this step has finished"), "{none}");
@@ -218,4 +222,19 @@ fn a_killed_run_is_told_from_one_that_goes_on() {
     let states: Vec<_> =
         place.lines("list --json FailingFlow").iter().map(|run| run["state"].clone()).collect();
     assert_eq!(states, ["done", "interrupted"]);
+}
+
+#[test]
+fn a_run_that_is_asked_to_end_ends_in_order() {
+    let place = Place::new();
+    let mut command = place.command(["run", "--json"]);
+    command.arg(own("failures")).args(["--how", "loop", "--max-workers", "2"]);
+    let run = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    place.until("list --json latest", |list| list.code == Some(0) && list.lines()[1]["done"] == 1);
+    let kill = format!("kill -TERM {}", run.id());
+    assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    let run = finished(run.wait_with_output().unwrap());
+    assert_eq!(run.code, Some(130), "{run}");
+    assert_eq!(run.json()["status"], "cancelled");
+    assert_eq!(place.lines("list --json")[0]["state"], "cancelled");
 }

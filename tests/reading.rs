@@ -281,6 +281,10 @@ fn a_run_tells_machines_how_it_ended() {
     assert_eq!(run.stderr, "");
     let run = place.run(&example("counter"), "-q").done();
     assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("", ""));
+    // Without a file for it, nothing is run.
+    let told = place.run(&example("counter"), "--run-id-file no/such/folder").fails(1);
+    assert!(told.stderr.contains("cannot write 'no/such/folder'"), "{told}");
+    assert_eq!(told.printed("end"), Vec::<String>::new());
     // The id is there even if the run fails.
     place.run(&own("failures"), "-q --how panic --run-id-file failed.txt").fails(1);
     let id = std::fs::read_to_string(place.path().join("failed.txt")).unwrap();

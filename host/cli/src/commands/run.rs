@@ -3,8 +3,11 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 use std::thread;
 
 use anyhow::Context;
@@ -16,6 +19,8 @@ use wflow::RunError;
 use wflow::RunOptions;
 use wflow::RunReport;
 use wflow::Store;
+use wflow::event::Event;
+use wflow::event::Observer;
 use wflow::model::record::RunStatus;
 
 use super::parameters;
@@ -48,17 +53,22 @@ pub(crate) fn run(common: &Common, words: &[OsString], output: &mut Output) -> R
     let store = flows::create_store(&told.common)?;
     let cancel = CancelToken::new();
     let console = Arc::new(Console::new(flow.graph(), told.run.json, told.run.quiet));
-    let options = options(&told, &console, &cancel);
+    let watch = Arc::new(Watch {
+        console: Arc::clone(&console),
+        run_id_file: told.run.run_id_file.clone(),
+        unwritten: Mutex::default(),
+        cancel: cancel.clone(),
+    });
+    let options = options(&told, &watch, &cancel);
     let report = interruptible(flow, store.clone(), options, &cancel);
     console.finish();
+    if let Some(error) = watch.unwritten.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        return Err(error.into());
+    }
     let report = report?.map_err(|error| match error {
         RunError::Parameter(_) => CliError::usage(error),
         RunError::Store(_) => CliError::failed(error),
     })?;
-    if let Some(path) = &told.run.run_id_file {
-        fs::write(path, report.run.to_string())
-            .with_context(|| format!("cannot write '{}'", path.display()))?;
-    }
     if told.run.json {
         output.json(&as_json(&report))?;
     }
@@ -68,7 +78,31 @@ pub(crate) fn run(common: &Common, words: &[OsString], output: &mut Output) -> R
 /// So many tasks at once there is room for, at least.
 const USUAL_WORKERS: usize = 16;
 
-fn options(told: &Told, console: &Arc<Console>, cancel: &CancelToken) -> RunOptions {
+/// What watches a run: the console, and whoever waits for the file with the id of the run.
+struct Watch {
+    console: Arc<Console>,
+    run_id_file: Option<PathBuf>,
+    /// Why the file could not be written.
+    unwritten: Mutex<Option<anyhow::Error>>,
+    cancel: CancelToken,
+}
+
+impl Observer for Watch {
+    fn event(&self, event: &Event<'_>) {
+        if let (Event::RunStarted { run, .. }, Some(path)) = (event, &self.run_id_file) {
+            // Now, so that the run can be looked at while it goes on, and however it ends.
+            let written = fs::write(path, run.to_string())
+                .with_context(|| format!("cannot write '{}'", path.display()));
+            if let Err(error) = written {
+                self.cancel.cancel();
+                *self.unwritten.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            }
+        }
+        self.console.event(event);
+    }
+}
+
+fn options(told: &Told, watch: &Arc<Watch>, cancel: &CancelToken) -> RunOptions {
     let args = &told.run;
     let mut limits = Limits { timeout: args.timeout, ..Limits::default() };
     if let Some(memory) = args.memory {
@@ -80,7 +114,7 @@ fn options(told: &Told, console: &Arc<Console>, cancel: &CancelToken) -> RunOpti
         .max_log_bytes(usize::from(args.max_log_size) << 20)
         .limits(limits)
         .seed(args.seed)
-        .observer(Arc::clone(console) as Arc<_>)
+        .observer(Arc::clone(watch) as Arc<_>)
         .cancel(cancel.clone());
     if let Some(workers) = args.max_workers {
         options = options.max_workers(usize::from(workers));
