@@ -204,6 +204,7 @@ impl TaskError {
             },
             Self::OutOfMemory { trap, .. } => Failure {
                 cause: Cause::Limit,
+                kind: String::new(),
                 message: self.to_string(),
                 // Which trap it was is the consequence, and kept with the details.
                 trace: format!("{}\n{}", trap.summary(), trap.backtrace).trim_end().to_owned(),
@@ -238,17 +239,27 @@ impl Trap {
     fn summary(&self) -> String {
         match &self.said {
             Some(said) if !said.message.is_empty() => said.message.clone(),
-            _ if self.stderr.is_empty() => format!("the guest trapped: {}", self.reason),
-            _ => format!("the guest trapped: {}; it had written:\n{}", self.reason, self.stderr),
+            _ => format!("the guest trapped: {}", self.unsaid()),
+        }
+    }
+
+    /// What happened, if the guest said nothing.
+    fn unsaid(&self) -> String {
+        if self.stderr.is_empty() {
+            self.reason.clone()
+        } else {
+            format!("{}; it had written:\n{}", self.reason, self.stderr)
         }
     }
 
     fn failure(&self) -> Failure {
         let said = self.said.clone().unwrap_or_default();
         let mut failure = said_failure(Cause::Trap, &said);
-        failure.message = self.summary();
+        if failure.message.is_empty() {
+            failure.message = self.unsaid();
+        }
         if failure.kind.is_empty() {
-            failure.kind = format!("trap: {}", self.reason);
+            failure.kind = "trap".to_owned();
         }
         if failure.location.is_empty() {
             failure.location.clone_from(&self.location);

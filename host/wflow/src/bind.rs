@@ -127,6 +127,29 @@ fn bind_one<'a>(
     Ok(Bound { parameter, value })
 }
 
+/// Checks that the files can be opened.
+pub(crate) fn check_files(bound: &[Bound<'_>]) -> Result<(), ParameterError> {
+    for Bound { parameter, value } in bound {
+        if let Some((ParameterValue::File(path), origin)) = value {
+            open_file(path).map_err(|error| ParameterError::File {
+                name: parameter.name.clone(),
+                origin: origin.clone(),
+                path: path.display().to_string(),
+                error,
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn open_file(path: &Path) -> std::io::Result<cap_std::fs::File> {
+    let file = cap_std::fs::File::open_ambient(path, ambient_authority())?;
+    if file.metadata()?.is_dir() {
+        return Err(std::io::ErrorKind::IsADirectory.into());
+    }
+    Ok(file)
+}
+
 /// The values as artifacts. Files are read here: what the run sees is a snapshot.
 pub(crate) fn store(bound: &[Bound<'_>], writer: &RunWriter) -> Result<Artifacts, ParameterError> {
     let mut artifacts = Artifacts::new();
@@ -154,7 +177,7 @@ fn read_file(
     let shown = path.display().to_string();
     let read = || {
         let mut bytes = Vec::new();
-        let mut file = cap_std::fs::File::open_ambient(path, ambient_authority())?;
+        let mut file = open_file(path)?;
         std::io::Read::read_to_end(&mut file, &mut bytes)?;
         Ok(bytes)
     };

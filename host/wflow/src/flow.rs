@@ -10,8 +10,11 @@ use wflow_sandbox::Component;
 use wflow_sandbox::Sandbox;
 use wflow_sandbox::SandboxOptions;
 
+use crate::bind;
+use crate::bind::ParameterError;
 use crate::error::FlowError;
 use crate::error::HostError;
+use crate::options::ParameterInput;
 use crate::slots::Slots;
 
 /// What loads flows and runs their tasks. One for a program is enough; cheap to clone.
@@ -106,6 +109,15 @@ impl Flow {
     /// The digest of the component.
     pub fn digest(&self) -> Digest {
         self.component.digest()
+    }
+
+    /// Checks values for the parameters as [`Flow::run`] does, before anything begins.
+    ///
+    /// # Errors
+    ///
+    /// If one is missing, unknown, not of its parameter's type, or no file that can be opened.
+    pub fn check_parameters(&self, inputs: &[ParameterInput]) -> Result<(), ParameterError> {
+        bind::check_files(&bind::bind(self.graph.parameters(), inputs)?)
     }
 
     pub(crate) fn shared_graph(&self) -> &Arc<Graph> {

@@ -17,9 +17,13 @@ use clap::Args;
 use clap::Command;
 use clap::FromArgMatches;
 use clap::builder::StyledStr;
+use clap::error::ContextKind;
+use clap::error::ContextValue;
+use clap::error::ErrorKind;
 use wflow::Flow;
 use wflow::ParameterInput;
 use wflow::Source;
+use wflow::model::name::nearest;
 use wflow::model::parameter::Parameter;
 use wflow::model::parameter::ParameterType;
 
@@ -174,11 +178,32 @@ fn full(words: &[OsString]) -> impl Iterator<Item = &OsStr> {
     std::iter::once(OsStr::new("wflow run")).chain(words.iter().map(OsString::as_os_str))
 }
 
+/// What to say of a word that is neither a parameter nor an option. Clap would advise to put it
+/// behind `--`, where it makes no sense. Of other errors it says all there is to say.
+fn unknown(error: clap::Error, flow: &Flow) -> CliError {
+    let word = match (error.kind(), error.get(ContextKind::InvalidArg)) {
+        (ErrorKind::UnknownArgument, Some(ContextValue::String(word))) => word.clone(),
+        _ => error.exit(),
+    };
+    let command = command(Some(flow));
+    let names = command.get_arguments().filter_map(Arg::get_long);
+    let advice = match nearest(word.trim_start_matches('-'), names) {
+        Some(meant) => format!("did you mean '--{meant}'?"),
+        None => "a value that begins with a hyphen is given as in '--name=-1'".to_owned(),
+    };
+    CliError::usage(anyhow!(
+        "{} has no parameter or option '{word}': {advice}\n\nFor what there is, try 'wflow run \
+         FLOW --help'",
+        flow.graph().name()
+    ))
+}
+
 /// Reads the words behind `run`, knowing the flow. If they are wrong, or ask for help, this does
 /// not return.
 pub(crate) fn parse(flow: &Flow, words: &[OsString]) -> Result<Told> {
-    let matches =
-        command(Some(flow)).try_get_matches_from(full(words)).unwrap_or_else(|error| error.exit());
+    let matches = command(Some(flow))
+        .try_get_matches_from(full(words))
+        .map_err(|error| unknown(error, flow))?;
     let run = RunArgs::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let common = Common::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let mut parameters = Vec::new();

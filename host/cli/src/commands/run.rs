@@ -50,6 +50,7 @@ pub(crate) fn run(common: &Common, words: &[OsString], output: &mut Output) -> R
     if told.common.store.is_none() {
         told.common.store.clone_from(&common.store);
     }
+    flow.check_parameters(&told.parameters).map_err(CliError::usage)?;
     let store = flows::create_store(&told.common)?;
     let cancel = CancelToken::new();
     let console = Arc::new(Console::new(flow.graph(), told.run.json, told.run.quiet));

@@ -188,7 +188,7 @@ impl Walk<'_> {
             problems.step(
                 step,
                 format!(
-                    "the flow ends before the split in {} is joined",
+                    "the flow ends before the branches of {} are joined",
                     names(self.steps, splits)
                 ),
                 "add a join, a step that takes `inputs`, before the end, for every split",
