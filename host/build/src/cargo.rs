@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use serde::Deserialize;
+use wflow_model::Digest;
 
 use crate::BuildError;
 use crate::Toolchain;
@@ -34,8 +35,12 @@ struct Target {
     crate_types: Vec<String>,
 }
 
-/// How cargo is told how much debug information a release has.
-const DEBUG: &str = "CARGO_PROFILE_RELEASE_DEBUG";
+/// What a release is like whatever the profile of its crate says: a trap can name its line, and
+/// a number that grows too large is an error instead of another number.
+const PROFILE: [(&str, &str); 2] = [
+    ("CARGO_PROFILE_RELEASE_DEBUG", "line-tables-only"),
+    ("CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS", "true"),
+];
 
 /// Builds the library of one crate.
 pub(crate) fn build(
@@ -51,9 +56,13 @@ pub(crate) fn build(
         .arg(manifest)
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
-    if std::env::var_os(DEBUG).is_none() {
-        // So that a trap can name the line, whatever the crate's profile says.
-        command.env(DEBUG, "line-tables-only");
+    for (variable, value) in PROFILE {
+        if std::env::var_os(variable).is_none() {
+            command.env(variable, value);
+        }
+    }
+    if let Some(folder) = own_target(manifest, toolchain) {
+        command.arg("--target-dir").arg(folder);
     }
     let program = PathBuf::from(command.get_program());
     let start = |error| BuildError::Start { program: program.clone(), error };
@@ -74,6 +83,33 @@ pub(crate) fn build(
         return Err(BuildError::Compile(folder.to_owned()));
     }
     product.ok_or_else(|| BuildError::NoProduct(folder.to_owned()))
+}
+
+/// What is of interest in the description that cargo gives of a workspace.
+#[derive(Deserialize)]
+struct Workspace {
+    workspace_root: PathBuf,
+    target_directory: PathBuf,
+}
+
+/// A folder for what is built, where several workspaces share the one that cargo would take. There
+/// two crates of one name overwrite each other, and cargo does not notice.
+fn own_target(manifest: &Path, toolchain: &Toolchain) -> Option<PathBuf> {
+    let output = toolchain
+        .cargo()
+        .args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"])
+        .arg(manifest)
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
+    // If this fails so does the build, which tells why.
+    let workspace: Workspace = serde_json::from_slice(&output.stdout).ok()?;
+    if workspace.target_directory.starts_with(&workspace.workspace_root) {
+        return None;
+    }
+    let root = workspace.workspace_root.to_string_lossy().into_owned();
+    let digest = Digest::of(root.as_bytes()).to_string();
+    Some(workspace.target_directory.join(format!("flow-{}", &digest[..16])))
 }
 
 fn find(message: Message) -> Option<Product> {

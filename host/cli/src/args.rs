@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::Parser;
 use clap::Subcommand;
-use wflow::model::pathspec::Pathspec;
 
 /// Runs data workflows that are WebAssembly components: sandboxed, reproducible, and every
 /// result kept.
@@ -79,7 +78,7 @@ pub(crate) struct ShowArgs {
 pub(crate) struct LogsArgs {
     /// The tasks: [FLOW/]RUN/STEP[/TASK], where RUN may be `latest`
     #[arg(value_name = "PATHSPEC")]
-    pub(crate) pathspec: Pathspec,
+    pub(crate) pathspec: String,
     /// Print standard output alone
     #[arg(long, conflicts_with = "stderr")]
     pub(crate) stdout: bool,
@@ -95,7 +94,7 @@ pub(crate) struct LogsArgs {
 pub(crate) struct DumpArgs {
     /// The tasks: [FLOW/]RUN/STEP[/TASK[/ARTIFACT]], where RUN may be `latest`
     #[arg(value_name = "PATHSPEC")]
-    pub(crate) pathspec: Pathspec,
+    pub(crate) pathspec: String,
     /// Print these artifacts alone
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     pub(crate) include: Vec<String>,
@@ -114,7 +113,7 @@ pub(crate) struct DumpArgs {
 pub(crate) struct ListArgs {
     /// What to list the contents of: [FLOW/]RUN[/STEP[/TASK]] or FLOW; all flows if left out
     #[arg(value_name = "PATHSPEC")]
-    pub(crate) pathspec: Option<Pathspec>,
+    pub(crate) pathspec: Option<String>,
     /// List at most this many
     #[arg(long, default_value_t = 1000, value_name = "COUNT")]
     pub(crate) limit: usize,

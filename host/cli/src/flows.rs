@@ -11,6 +11,10 @@ use wflow::FlowError;
 use wflow::Host;
 use wflow::HostOptions;
 use wflow::Store;
+use wflow::model::name::excerpt;
+use wflow::model::name::nearest;
+use wflow::model::pathspec::InvalidPathspec;
+use wflow::model::pathspec::Pathspec;
 
 use crate::args::Common;
 use crate::error::CliError;
@@ -19,10 +23,19 @@ use crate::error::Result;
 /// Loads a flow. `workers` is how many of its tasks are to run at once.
 pub(crate) fn load(path: &Path, workers: usize) -> Result<Flow> {
     let host = Host::new(HostOptions { slots: workers, cache: cache() })?;
-    host.load(path).map_err(|error| match error {
+    host.load(path).map_err(|error| unloaded(path, error))
+}
+
+/// What to say of a flow that cannot be loaded.
+pub(crate) fn unloaded(path: &Path, error: FlowError) -> CliError {
+    match error {
+        FlowError::Read { .. } if path.is_dir() => CliError::usage(anyhow!(
+            "'{0}' is a folder: make a flow of it with `wflow build {0}`",
+            path.display()
+        )),
         FlowError::Read { .. } => CliError::usage(error),
         _ => CliError::failed(error),
-    })
+    }
 }
 
 /// Where compiled flows are kept: `WFLOW_CACHE`, or the user's folder for such things.
@@ -62,4 +75,16 @@ pub(crate) fn create_store(common: &Common) -> Result<Store> {
         }
     };
     Ok(Store::create_or_open(&path)?)
+}
+
+/// Reads a pathspec. Like one that names nothing, a wrong one is no matter of options.
+pub(crate) fn pathspec(text: &str) -> Result<Pathspec> {
+    text.parse().map_err(|error: InvalidPathspec| {
+        let first = text.split('/').next().unwrap_or_default();
+        let hint = match nearest(first, ["latest"]) {
+            Some(_) => "; did you mean `latest`?",
+            None => "",
+        };
+        CliError::failed(anyhow!("'{}' is no pathspec: {error}{hint}", excerpt(text)))
+    })
 }

@@ -1,6 +1,5 @@
 //! Standard output, which carries data, and standard error, which carries talk.
 
-use std::borrow::Cow;
 use std::io;
 use std::io::BufWriter;
 use std::io::IsTerminal;
@@ -45,10 +44,15 @@ impl Output {
         &mut self.stdout
     }
 
-    /// Text of a guest as it is to be written as data: into a pipe as it is, on a terminal without
-    /// what could take that over.
-    pub(crate) fn of_guest<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        if self.terminal { format::harmless(text) } else { Cow::Borrowed(text) }
+    /// Writes text of a guest as data: into a pipe as it is, on a terminal without what could
+    /// take that over.
+    pub(crate) fn guest(&mut self, text: &str) -> io::Result<()> {
+        if self.terminal {
+            return write!(self.stdout, "{}", format::harmless(text));
+        }
+        // Past the stream that takes styles out: what looks like one here is the guest's own.
+        self.stdout.flush()?;
+        io::stdout().lock().write_all(text.as_bytes())
     }
 
     /// Writes a JSON value on a line of its own.

@@ -290,6 +290,12 @@ fn read_json(decoder: &mut Decoder<'_>, depth: usize) -> Result<Json, CborError>
         }
         Type::Tag => {
             let tag = decoder.tag()?.as_u64();
+            if let (2 | 3, Type::Bytes) = (tag, decoder.datatype()?)
+                && let Some(number) = big_number(tag == 3, decoder.clone().bytes()?)
+            {
+                decoder.skip()?;
+                return Ok(Json::String(number));
+            }
             let mut map = Map::new();
             map.insert("$tag".to_owned(), tag.into());
             map.insert("value".to_owned(), read_json(decoder, depth + 1)?);
@@ -307,6 +313,18 @@ fn read_json(decoder: &mut Decoder<'_>, depth: usize) -> Result<Json, CborError>
             }
         }
     })
+}
+
+/// A whole number of up to 128 bits in decimal: CBOR's bignum (section 3.4.3).
+fn big_number(negative: bool, bytes: &[u8]) -> Option<String> {
+    let mut padded = [0; 16];
+    padded.get_mut(16_usize.checked_sub(bytes.len())?..)?.copy_from_slice(bytes);
+    let magnitude = u128::from_be_bytes(padded);
+    if negative {
+        Some((-1_i128).checked_sub_unsigned(magnitude)?.to_string())
+    } else {
+        Some(magnitude.to_string())
+    }
 }
 
 fn float(value: f64) -> Json {
@@ -380,6 +398,16 @@ mod tests {
             Err(CborError::Damaged(_))
         ));
         assert_eq!(cbor_items(&[0x80, 0x80]), Err(CborError::Trailing(1)));
+    }
+
+    #[test]
+    fn big_numbers_are_shown_as_numbers() {
+        let two_to_64 = [0xc2, 0x49, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+        assert_eq!(to_json(&two_to_64), Ok(json!("18446744073709551616")));
+        let negative = [0xc3, 0x49, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+        assert_eq!(to_json(&negative), Ok(json!("-18446744073709551617")));
+        let huge: Vec<u8> = [vec![0xc2, 0x51], vec![0xff; 17]].concat();
+        assert!(to_json(&huge).is_ok_and(|value| value["$tag"] == 2));
     }
 
     #[test]

@@ -61,8 +61,9 @@ pub fn excerpt(text: &str) -> String {
 pub fn nearest<'a>(text: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let near = |candidate: &&str| {
         let longest = text.chars().count().max(candidate.chars().count());
-        // A third of the letters may differ: enough for a slip, too little for another word.
-        strsim::damerau_levenshtein(text, candidate) <= longest.div_ceil(3)
+        // A third of the letters may differ: enough for a slip, too little for another word. Of
+        // one or two letters none may: they are all near each other.
+        text != *candidate && strsim::damerau_levenshtein(text, candidate) <= longest / 3
     };
     candidates
         .into_iter()

@@ -48,7 +48,7 @@ const INSTANCE_SIZE: usize = 16 << 20;
 const WASM_STACK: usize = 1 << 20;
 
 /// Frames of a backtrace.
-const BACKTRACE_FRAMES: NonZeroUsize = NonZeroUsize::new(64).unwrap();
+pub(crate) const BACKTRACE_FRAMES: NonZeroUsize = NonZeroUsize::new(64).unwrap();
 
 /// How a [`Sandbox`] is made.
 #[derive(Debug, Clone)]

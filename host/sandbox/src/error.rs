@@ -5,6 +5,7 @@ use std::time::Duration;
 use wflow_model::record::Cause;
 use wflow_model::record::Failure;
 
+use crate::backtrace::is_runtime_place;
 use crate::contract::GuestFailure;
 
 /// The engine could not be set up.
@@ -100,7 +101,7 @@ pub struct Trap {
     /// The functions that it was in, innermost first, one a line, with file and line where the
     /// component carries them.
     pub backtrace: String,
-    /// The innermost `file:line` of the guest's own source; or empty.
+    /// The innermost `file:line` of the flow's own source; or empty.
     pub location: String,
 }
 
@@ -129,8 +130,8 @@ pub enum TaskError {
     /// The guest wanted more memory than it may have, and could not go on without.
     #[error(
         "it needs more memory than its limit of {}: it asked for {} in all",
-        mebibytes(*limit),
-        mebibytes(*asked)
+        size(*limit),
+        size(*asked)
     )]
     OutOfMemory {
         /// The limit.
@@ -141,14 +142,15 @@ pub enum TaskError {
         trap: Box<Trap>,
     },
     /// One call moved more bytes than it may.
-    #[error("one host call moved more than {} at once", mebibytes(*limit))]
+    #[error("one host call moved more than {} at once", size(*limit))]
     TooMuchAtOnce {
         /// The limit.
         limit: u64,
         /// The functions that it was in.
         backtrace: String,
     },
-    /// The guest broke a rule of the contract in a call that has no result.
+    /// The guest broke a rule of the contract: in a call that has no result, or in what it
+    /// passed or returned.
     #[error("{message}")]
     BrokeRule {
         /// Which.
@@ -157,13 +159,8 @@ pub enum TaskError {
         backtrace: String,
     },
     /// The guest ended itself instead of returning.
-    #[error("it exited with code {code} instead of returning")]
-    Exited {
-        /// The code.
-        code: u8,
-        /// The end of what it wrote to standard error, at most 4 KiB.
-        stderr: String,
-    },
+    #[error("{}", .0.in_words())]
+    Exited(Box<Trap>),
     /// It was stopped from outside.
     #[error("it was cancelled")]
     Cancelled,
@@ -218,9 +215,10 @@ impl TaskError {
             Self::BrokeRule { backtrace, .. } => {
                 Failure { trace: backtrace.clone(), ..failure(Cause::Trap, "") }
             }
-            Self::Exited { stderr, .. } => Failure {
-                trace: stderr.clone(),
-                ..failure(Cause::Trap, "a step returns, it does not exit")
+            Self::Exited(trap) => Failure {
+                kind: trap.said.as_ref().map_or_else(String::new, |said| said.kind.clone()),
+                hint: "a step returns, it does not exit".to_owned(),
+                ..trap.failure()
             },
             Self::Host(_) => failure(Cause::Host, ""),
         })
@@ -235,11 +233,22 @@ impl GuestFailure {
 }
 
 impl Trap {
-    /// What happened, in the guest's words if it said any.
+    /// What happened, for a text that does not give the kind.
     fn summary(&self) -> String {
-        match &self.said {
-            Some(said) if !said.message.is_empty() => said.message.clone(),
-            _ => format!("the guest trapped: {}", self.unsaid()),
+        self.message().unwrap_or_else(|| format!("the guest trapped: {}", self.unsaid()))
+    }
+
+    /// What happened, whether the guest said something or not.
+    fn in_words(&self) -> String {
+        self.message().unwrap_or_else(|| self.unsaid())
+    }
+
+    /// What the guest said.
+    fn message(&self) -> Option<String> {
+        match self.said.as_ref()? {
+            said if !said.message.is_empty() => Some(said.message.clone()),
+            said if said.kind == "panic" => Some("a panic without a message".to_owned()),
+            _ => None,
         }
     }
 
@@ -255,13 +264,13 @@ impl Trap {
     fn failure(&self) -> Failure {
         let said = self.said.clone().unwrap_or_default();
         let mut failure = said_failure(Cause::Trap, &said);
-        if failure.message.is_empty() {
-            failure.message = self.unsaid();
-        }
+        failure.message = self.in_words();
         if failure.kind.is_empty() {
             failure.kind = "trap".to_owned();
         }
-        if failure.location.is_empty() {
+        // A place in the runtime does not help whoever wrote the flow, if there is a better.
+        let useless = failure.location.is_empty() || is_runtime_place(&failure.location);
+        if useless && !self.location.is_empty() {
             failure.location.clone_from(&self.location);
         }
         if !failure.trace.is_empty() && !self.backtrace.is_empty() {
@@ -288,12 +297,64 @@ fn seconds(duration: Duration) -> String {
     format!("{} s", duration.as_secs_f64())
 }
 
-/// A number of bytes as a person reads it: `64 MiB`, `0.06 MiB`.
-fn mebibytes(bytes: u64) -> String {
-    const MEBI: u64 = 1 << 20;
-    if bytes.is_multiple_of(MEBI) {
-        format!("{} MiB", bytes / MEBI)
+/// A number of bytes as a person reads it: `64 MiB`, `1.06 MiB`, `64 KiB`, `100 bytes`.
+fn size(bytes: u64) -> String {
+    let (unit, name) = match bytes {
+        0..0x400 => return format!("{bytes} byte{}", if bytes == 1 { "" } else { "s" }),
+        0x400..0x10_0000 => (1 << 10, "KiB"),
+        0x10_0000.. => (1 << 20, "MiB"),
+    };
+    if bytes.is_multiple_of(unit) {
+        format!("{} {name}", bytes / unit)
     } else {
-        format!("{:.2} MiB", bytes as f64 / MEBI as f64)
+        format!("{:.2} {name}", bytes as f64 / unit as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(message: &str, location: &str) -> Failure {
+        let said = GuestFailure {
+            kind: "panic".to_owned(),
+            message: message.to_owned(),
+            location: location.to_owned(),
+            trace: String::new(),
+        };
+        let location = "src/lib.rs:7".to_owned();
+        TaskError::Trapped(Box::new(Trap { said: Some(said), location, ..Trap::default() }))
+            .failure()
+            .unwrap_or_else(|| unreachable!("it was not cancelled"))
+    }
+
+    #[test]
+    fn the_place_is_one_in_the_flow() {
+        assert_eq!(said("no", "src/lib.rs:5:9").location, "src/lib.rs:5:9");
+        assert_eq!(said("no", "").location, "src/lib.rs:7");
+        let std = "/rustc/0a1b/library/alloc/src/slice.rs:1:2";
+        assert_eq!(said("no", std).location, "src/lib.rs:7");
+    }
+
+    #[test]
+    fn a_panic_says_at_least_that() {
+        assert_eq!(said("", "").message, "a panic without a message");
+        assert_eq!(said("no", "").message, "no");
+    }
+
+    #[test]
+    fn sizes_are_told_in_units_that_fit() {
+        let cases = [
+            (1, "1 byte"),
+            (100, "100 bytes"),
+            (1 << 10, "1 KiB"),
+            (1536, "1.50 KiB"),
+            (64 << 10, "64 KiB"),
+            (1 << 20, "1 MiB"),
+            ((4 << 20) + (64 << 10), "4.06 MiB"),
+        ];
+        for (bytes, told) in cases {
+            assert_eq!(size(bytes), told);
+        }
     }
 }

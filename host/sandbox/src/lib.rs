@@ -12,6 +12,7 @@
 
 #![deny(missing_docs)]
 
+mod backtrace;
 mod cache;
 mod clock;
 mod contract;

@@ -161,6 +161,11 @@ impl Limiter {
     pub(crate) fn refused_memory(&self) -> Option<u64> {
         self.memory.refused
     }
+
+    /// Whether the task was refused a larger table.
+    pub(crate) fn refused_table(&self) -> bool {
+        self.table_elements.refused.is_some()
+    }
 }
 
 impl ResourceLimiter for Limiter {

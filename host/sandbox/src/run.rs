@@ -5,6 +5,7 @@ use std::time::Duration;
 use wasmtime::Store;
 use wasmtime::StoreContextMut;
 use wasmtime::UpdateDeadline;
+use wasmtime::component::Instance;
 
 use crate::CancelToken;
 use crate::Component;
@@ -59,7 +60,7 @@ impl Component {
     }
 
     fn call_describe(&self, store: &mut Store<State>) -> wasmtime::Result<String> {
-        let instance = self.inner.pre.instantiate(&mut *store)?;
+        let instance = self.instance(store)?;
         let describe =
             instance.get_typed_func::<(), (String,)>(&mut *store, &self.inner.describe)?;
         Ok(describe.call(store, ())?.0)
@@ -102,10 +103,16 @@ impl Component {
         step: &str,
     ) -> wasmtime::Result<Result<(), GuestFailure>> {
         store.data().watch.check()?;
-        let instance = self.inner.pre.instantiate(&mut *store)?;
+        let instance = self.instance(store)?;
         let run = instance
             .get_typed_func::<(&str,), (Result<(), GuestFailure>,)>(&mut *store, &self.inner.run)?;
         Ok(run.call(store, (step,))?.0)
+    }
+
+    fn instance(&self, store: &mut Store<State>) -> wasmtime::Result<Instance> {
+        let instance = self.inner.pre.instantiate(&mut *store)?;
+        store.data_mut().started = true;
+        Ok(instance)
     }
 
     /// What one instance lives in, with every limit in force.

@@ -29,6 +29,8 @@ pub(crate) struct State {
     pub(crate) table: ResourceTable,
     pub(crate) limiter: Limiter,
     pub(crate) watch: Watch,
+    /// Whether the instance was made, so that what happens now happens in the guest.
+    pub(crate) started: bool,
     /// The last that the guest said with `task.fail`.
     pub(crate) failure: Option<GuestFailure>,
     /// The end of standard error, for the report of a trap.
@@ -67,6 +69,7 @@ impl State {
             table,
             limiter: Limiter::new(limits),
             watch: Watch::start(limits.timeout, cancel),
+            started: false,
             failure: None,
             stderr: Tail::default(),
             no_files: WasiFilesystemCtx::default(),

@@ -102,3 +102,17 @@ fn a_trap_says_what_was_said_before() {
          abort, a failed assertion); it had written:\n{\"name\":\"Test\"}"
     );
 }
+
+#[test]
+fn an_answer_that_is_no_text_is_the_flows_failure() {
+    let cases = [
+        ("(i32.store8 (i32.const 0) (i32.const 255)) (i32.const 1024)", "invalid utf-8 sequence"),
+        ("(i32.store (i32.const 1024) (i32.const -2)) (i32.const 1024)", "out of bounds"),
+        ("(i32.const -4)", "out of bounds"),
+    ];
+    for (body, reason) in cases {
+        let error = describe(body).unwrap_err();
+        let start = "the flow cannot be described: what it returned breaks the contract: ";
+        assert!(error.starts_with(start) && error.contains(reason), "{error}");
+    }
+}

@@ -69,9 +69,10 @@ fn a_trap_names_the_functions() {
     let error = failure(&guest, &Limits::default());
     let failure = error.failure().unwrap();
     assert_eq!(failure.cause, Cause::Trap);
+    assert_eq!(failure.kind, "trap");
     assert_eq!(
         failure.message,
-        "the guest trapped: it gave up (`unreachable`: a panic, an abort, a failed assertion)"
+        "it gave up (`unreachable`: a panic, an abort, a failed assertion)"
     );
     assert_eq!(failure.trace, "at inner\nat outer\nat run");
 }
@@ -80,7 +81,11 @@ fn a_trap_names_the_functions() {
 fn kinds_of_traps_are_told_in_words() {
     let cases = [
         ("(drop (i32.div_s (i32.const 1) (i32.const 0)))", "it divided an integer by zero"),
-        ("(drop (i32.load (i32.const -8)))", "it reached outside its memory"),
+        (
+            "(drop (i32.load (i32.const -8)))",
+            "it reached outside its memory (a stray pointer, or a stack used up by endless \
+             recursion?)",
+        ),
         ("(call $deep)", "its call stack is exhausted (recursion without end?)"),
         ("(call_indirect (i32.const 0))", "it called a null function pointer"),
         ("(call_indirect (i32.const 9))", "undefined element: out of bounds table access"),
@@ -201,7 +206,7 @@ fn a_guest_too_large_from_the_start() {
     let error = failure(&Guest::default(), &limits);
     assert_eq!(
         error.to_string(),
-        "it needs more memory than its limit of 0.06 MiB: it asked for 0.12 MiB in all"
+        "it needs more memory than its limit of 64 KiB: it asked for 128 KiB in all"
     );
 }
 
@@ -235,11 +240,71 @@ fn what_a_guest_says_at_length_is_cut() {
 #[test]
 fn an_exit_is_a_failure() {
     let import = r#"(import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))"#;
-    let guest = Guest::importing(import, "(call $exit (i32.const 3)) unreachable");
-    let error = failure(&guest, &Limits::default());
-    // The adapter knows two codes: 0, and 1 for whatever else.
-    assert_eq!(error.to_string(), "it exited with code 1 instead of returning");
-    assert_eq!(error.failure().unwrap().cause, Cause::Trap);
+    // Which code it was does not arrive.
+    let cases = [
+        ("0", "it exited instead of returning"),
+        ("3", "it exited with a failure instead of returning"),
+    ];
+    for (code, told) in cases {
+        let guest = Guest {
+            functions: format!("(func $leave (call $exit (i32.const {code})))"),
+            ..Guest::importing(import, "(call $leave) unreachable")
+        };
+        let error = failure(&guest, &Limits::default());
+        assert_eq!(error.to_string(), told);
+        let failure = error.failure().unwrap();
+        assert_eq!(failure.cause, Cause::Trap);
+        assert_eq!((&*failure.kind, &*failure.message), ("", told));
+        assert_eq!(failure.trace, "at leave\nat run");
+        assert_eq!(failure.hint, "a step returns, it does not exit");
+    }
+}
+
+#[test]
+fn recursion_is_folded_in_the_trace() {
+    let guest = Guest {
+        functions: "(func $deep (call $deep) (call $deep))".to_owned(),
+        run: "(call $deep) (global.get $ok)".to_owned(),
+        ..Guest::default()
+    };
+    let trace = failure(&guest, &Limits::default()).failure().unwrap().trace;
+    assert_eq!(trace, "at deep\n... 63 more of the same\n(and more)");
+}
+
+#[test]
+fn what_breaks_the_contract_is_the_guests_failure() {
+    let failed = "(i32.store8 (i32.const 8000) (i32.const 1))";
+    let not_utf8 = "(i32.store8 (i32.const 4096) (i32.const 255))
+        (i32.store (i32.const 8012) (i32.const 4096)) (i32.store (i32.const 8016) (i32.const 1))";
+    let outside = "(i32.store (i32.const 8016) (i32.const -1))";
+    let cases = [
+        (format!("{failed} {not_utf8} (i32.const 8000)"), "invalid utf-8 sequence"),
+        (format!("{failed} {outside} (i32.const 8000)"), "out of bounds"),
+        ("(i32.const -4)".to_owned(), "out of bounds"),
+        ("(i32.const 2049)".to_owned(), "not aligned"),
+        ("(i32.store8 (i32.const 8000) (i32.const 7)) (i32.const 8000)".to_owned(), "invalid"),
+    ];
+    for (body, reason) in cases {
+        let error = failure(&Guest::running(&body), &Limits::default());
+        let (message, _) = told(&error);
+        assert!(message.starts_with("what it returned breaks the contract: "), "{message}");
+        assert!(message.contains(reason), "{message}");
+        assert_eq!(error.failure().unwrap().cause, Cause::Trap);
+    }
+
+    let import = r#"(import "wflow:flow/task@0.1.0" "log" (func $log (param i32 i32 i32)))"#;
+    let body = "(call $log (i32.const 0) (i32.const 0) (i32.const -1)) (global.get $ok)";
+    let error = failure(&Guest::importing(import, body), &Limits::default());
+    let (message, _) = told(&error);
+    assert!(message.starts_with("what it passed to the host breaks the contract: "), "{message}");
+    assert_eq!(error.failure().unwrap().trace, "at run");
+}
+
+#[test]
+fn a_guest_that_cannot_be_started_is_not_the_hosts_failure() {
+    let guest = Guest { functions: "(table 2000000 funcref)".to_owned(), ..Guest::default() };
+    let (message, _) = told(&failure(&guest, &Limits::default()));
+    assert!(message.starts_with("it cannot be started: "), "{message}");
 }
 
 #[test]
@@ -258,7 +323,7 @@ fn too_many_bytes_at_once() {
     let limits = Limits { hostcall_bytes: 65_536, ..Limits::default() };
     let error = failure(&Guest::importing(import, body), &limits);
     let (message, hint) = told(&error);
-    assert_eq!(message, "one host call moved more than 0.06 MiB at once");
+    assert_eq!(message, "one host call moved more than 64 KiB at once");
     assert_eq!(hint, "read and write large artifacts in pieces");
 }
 

@@ -1,8 +1,11 @@
 //! Giving a flow's parameters their values.
 
+use std::io;
+use std::io::Read;
 use std::path::Path;
 
 use cap_std::ambient_authority;
+use wflow_model::Name;
 use wflow_model::cbor;
 use wflow_model::name::excerpt;
 use wflow_model::name::nearest;
@@ -73,26 +76,37 @@ pub enum ParameterError {
         /// Where the first byte is that cannot be text.
         valid_up_to: usize,
     },
-    /// The store cannot take the value.
-    #[error(transparent)]
-    Store(#[from] StoreError),
 }
 
-/// A parameter with its value, and where that comes from.
-pub(crate) struct Bound<'a> {
-    parameter: &'a Parameter,
-    value: Option<(ParameterValue, Source)>,
+/// The most bytes of a file that a parameter takes in.
+const MAX_FILE: u64 = 1 << 30;
+
+/// The values of all parameters of a flow, files read.
+#[derive(Debug, Clone)]
+pub struct Arguments {
+    values: Vec<(Name, &'static str, Vec<u8>)>,
+}
+
+impl Arguments {
+    /// Hands the values over to the store.
+    pub(crate) fn store(&self, writer: &RunWriter) -> Result<Artifacts, StoreError> {
+        let put = |(name, format, bytes): &(Name, &'static str, Vec<u8>)| {
+            Ok((name.clone(), writer.put(*format, bytes)?))
+        };
+        self.values.iter().map(put).collect()
+    }
 }
 
 /// Finds the value of every parameter: as given, else from the environment, else its default.
+/// Files are read here: what a run sees is a snapshot.
 ///
 /// # Errors
 ///
 /// The first of the parameters, in the order of their definition, that has none or a wrong one.
-pub(crate) fn bind<'a>(
-    parameters: &'a [Parameter],
+pub(crate) fn bind(
+    parameters: &[Parameter],
     inputs: &[ParameterInput],
-) -> Result<Vec<Bound<'a>>, ParameterError> {
+) -> Result<Arguments, ParameterError> {
     for input in inputs {
         if !parameters.iter().any(|parameter| parameter.name == input.name) {
             let names = parameters.iter().map(|parameter| parameter.name.as_str());
@@ -100,85 +114,66 @@ pub(crate) fn bind<'a>(
             return Err(ParameterError::Unknown { name: excerpt(&input.name), meant });
         }
     }
-    parameters.iter().map(|parameter| bind_one(parameter, inputs)).collect()
-}
-
-fn bind_one<'a>(
-    parameter: &'a Parameter,
-    inputs: &[ParameterInput],
-) -> Result<Bound<'a>, ParameterError> {
-    let name = parameter.name.clone();
-    let mut mine = inputs.iter().rev().filter(|input| input.name == name);
-    let given = mine.clone().find(|input| input.source == Source::Given).or_else(|| mine.next());
-    let value = match (given, &parameter.default) {
-        (Some(input), _) => {
-            let origin = input.source.clone();
-            match parameter.kind.parse(&input.text) {
-                Ok(value) => Some((value, origin)),
-                Err(error) => return Err(ParameterError::Invalid { name, origin, error }),
-            }
-        }
-        (None, Some(default)) => Some((default.clone(), Source::Default)),
-        (None, None) if parameter.required => {
-            return Err(ParameterError::Missing { name, variable: parameter.variable() });
-        }
-        (None, None) => None,
-    };
-    Ok(Bound { parameter, value })
-}
-
-/// Checks that the files can be opened.
-pub(crate) fn check_files(bound: &[Bound<'_>]) -> Result<(), ParameterError> {
-    for Bound { parameter, value } in bound {
-        if let Some((ParameterValue::File(path), origin)) = value {
-            open_file(path).map_err(|error| ParameterError::File {
-                name: parameter.name.clone(),
-                origin: origin.clone(),
-                path: path.display().to_string(),
-                error,
-            })?;
-        }
-    }
-    Ok(())
-}
-
-fn open_file(path: &Path) -> std::io::Result<cap_std::fs::File> {
-    let file = cap_std::fs::File::open_ambient(path, ambient_authority())?;
-    if file.metadata()?.is_dir() {
-        return Err(std::io::ErrorKind::IsADirectory.into());
-    }
-    Ok(file)
-}
-
-/// The values as artifacts. Files are read here: what the run sees is a snapshot.
-pub(crate) fn store(bound: &[Bound<'_>], writer: &RunWriter) -> Result<Artifacts, ParameterError> {
-    let mut artifacts = Artifacts::new();
-    for Bound { parameter, value } in bound {
+    // All values first, then the files: a typing mistake is told before anything is read.
+    let values = parameters.iter().map(|parameter| value(parameter, inputs));
+    let values = values.collect::<Result<Vec<_>, _>>()?;
+    let bytes = |(parameter, value): (&Parameter, Option<(ParameterValue, Source)>)| {
         let (format, bytes) = match value {
             None => (cbor::FORMAT, cbor::NULL.to_vec()),
             Some((ParameterValue::File(path), origin)) => {
-                (parameter.kind.format(), read_file(parameter, path, origin)?)
+                (parameter.kind.format(), read_file(parameter, &path, origin)?)
             }
             Some((value, _)) => {
                 (parameter.kind.format(), value.to_cbor().unwrap_or_else(|| cbor::NULL.to_vec()))
             }
         };
-        artifacts.insert(parameter.artifact.clone(), writer.put(format, &bytes)?);
+        Ok((parameter.artifact.clone(), format, bytes))
+    };
+    let values = parameters.iter().zip(values).map(bytes).collect::<Result<_, _>>()?;
+    Ok(Arguments { values })
+}
+
+/// The value of one parameter and where it comes from; none if it has none and needs none.
+fn value(
+    parameter: &Parameter,
+    inputs: &[ParameterInput],
+) -> Result<Option<(ParameterValue, Source)>, ParameterError> {
+    let name = parameter.name.clone();
+    let mut mine = inputs.iter().rev().filter(|input| input.name == name);
+    let given = mine.clone().find(|input| input.source == Source::Given).or_else(|| mine.next());
+    match (given, &parameter.default) {
+        (Some(input), _) => {
+            let origin = input.source.clone();
+            match parameter.kind.parse(&input.text) {
+                Ok(value) => Ok(Some((value, origin))),
+                Err(error) => Err(ParameterError::Invalid { name, origin, error }),
+            }
+        }
+        (None, Some(default)) => Ok(Some((default.clone(), Source::Default))),
+        (None, None) if parameter.required => {
+            Err(ParameterError::Missing { name, variable: parameter.variable() })
+        }
+        (None, None) => Ok(None),
     }
-    Ok(artifacts)
 }
 
 fn read_file(
     parameter: &Parameter,
     path: &Path,
-    origin: &Source,
+    origin: Source,
 ) -> Result<Vec<u8>, ParameterError> {
-    let (name, origin) = (parameter.name.clone(), origin.clone());
+    let name = parameter.name.clone();
     let shown = path.display().to_string();
     let read = || {
         let mut bytes = Vec::new();
-        let mut file = open_file(path)?;
-        std::io::Read::read_to_end(&mut file, &mut bytes)?;
+        let file = cap_std::fs::File::open_ambient(path, ambient_authority())?;
+        // One byte more than is allowed, to find out whether there are more.
+        file.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > MAX_FILE {
+            let limit = MAX_FILE >> 20;
+            let why = format!("it has more than {limit} MiB; a parameter is not for large data");
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
+        }
         Ok(bytes)
     };
     let bytes = match read() {
@@ -196,8 +191,6 @@ fn read_file(
 
 #[cfg(test)]
 mod tests {
-    use wflow_model::Name;
-
     use super::*;
 
     fn parameter(name: &str, kind: ParameterType, required: bool) -> Parameter {
@@ -221,8 +214,8 @@ mod tests {
             [input("count", "1", Source::Given), input("count", "x", environment())],
             [input("count", "x", environment()), input("count", "1", Source::Given)],
         ] {
-            let bound = bind(&parameters, &inputs).unwrap();
-            assert_eq!(bound[0].value, Some((ParameterValue::Int(1), Source::Given)));
+            let bound = value(&parameters[0], &inputs).unwrap();
+            assert_eq!(bound, Some((ParameterValue::Int(1), Source::Given)));
         }
     }
 

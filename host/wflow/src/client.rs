@@ -428,13 +428,13 @@ impl Task {
         Err(FindError::Artifact { task: self.pathspec(), artifact: excerpt(name), meant })
     }
 
-    /// The bytes of an artifact of this run.
+    /// The bytes of an artifact of this run, checked against its digest.
     ///
     /// # Errors
     ///
-    /// If the store fails.
+    /// If they are missing or damaged, or the store fails.
     pub fn bytes(&self, artifact: &Artifact) -> Result<Arc<[u8]>, StoreError> {
-        self.run.store.read(artifact)
+        self.run.store.read_verified(artifact)
     }
 
     /// The value of an artifact in CBOR, as a type of the program's own.
@@ -483,4 +483,21 @@ pub fn to_json(format: &str, bytes: &[u8]) -> Option<Json> {
         "text/plain" => std::str::from_utf8(bytes).ok().map(Json::from),
         _ => None,
     }
+}
+
+/// What a value of another format looks like, in a line for people: the shape of an array, the
+/// first bytes of anything else.
+pub fn outline(format: &str, bytes: &[u8]) -> String {
+    const SHOWN: usize = 16;
+    // The header of npy, version 1: ten bytes, the last two its length, then a text.
+    if format == "application/x-npy"
+        && let Some(header) = bytes.get(10..)
+        && let Some(end) = header.iter().position(|&byte| byte == b'\n').filter(|&end| end < 1000)
+        && let Ok(header) = std::str::from_utf8(&header[..end])
+    {
+        return format!("array {}", header.trim());
+    }
+    let shown: String = bytes.iter().take(SHOWN).map(|byte| format!("{byte:02x}")).collect();
+    let more = if bytes.len() > SHOWN { "…" } else { "" };
+    format!("{} bytes {shown}{more}", bytes.len())
 }

@@ -1,5 +1,7 @@
 //! Loading flows.
 
+use std::io;
+use std::io::Read;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,11 +13,15 @@ use wflow_sandbox::Sandbox;
 use wflow_sandbox::SandboxOptions;
 
 use crate::bind;
+use crate::bind::Arguments;
 use crate::bind::ParameterError;
 use crate::error::FlowError;
 use crate::error::HostError;
 use crate::options::ParameterInput;
 use crate::slots::Slots;
+
+/// The most bytes that a flow may have. An interpreter with its library has some 20 MiB.
+const MAX_FLOW: u64 = 512 << 20;
 
 /// What loads flows and runs their tasks. One for a program is enough; cheap to clone.
 #[derive(Clone)]
@@ -64,8 +70,17 @@ impl Host {
     /// If it cannot be read, is no flow, or breaks a rule.
     pub fn load(&self, path: impl AsRef<Path>) -> Result<Flow, FlowError> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path)
-            .map_err(|error| FlowError::Read { path: path.to_owned(), error })?;
+        let read = || {
+            let file = std::fs::File::open(path)?;
+            let mut bytes = Vec::new();
+            file.take(MAX_FLOW + 1).read_to_end(&mut bytes)?;
+            if bytes.len() as u64 > MAX_FLOW {
+                let why = format!("it has more than {} MiB", MAX_FLOW >> 20);
+                return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
+            }
+            Ok(bytes)
+        };
+        let bytes = read().map_err(|error| FlowError::Read { path: path.to_owned(), error })?;
         self.load_bytes(path, &bytes)
     }
 
@@ -111,13 +126,14 @@ impl Flow {
         self.component.digest()
     }
 
-    /// Checks values for the parameters as [`Flow::run`] does, before anything begins.
+    /// Gives the parameters their values, and reads the files among them. [`Flow::run`] does
+    /// this by itself; by hand it can be done before anything else is.
     ///
     /// # Errors
     ///
-    /// If one is missing, unknown, not of its parameter's type, or no file that can be opened.
-    pub fn check_parameters(&self, inputs: &[ParameterInput]) -> Result<(), ParameterError> {
-        bind::check_files(&bind::bind(self.graph.parameters(), inputs)?)
+    /// If one is missing, unknown, not of its parameter's type, or no file that can be read.
+    pub fn arguments(&self, inputs: &[ParameterInput]) -> Result<Arguments, ParameterError> {
+        bind::bind(self.graph.parameters(), inputs)
     }
 
     pub(crate) fn shared_graph(&self) -> &Arc<Graph> {

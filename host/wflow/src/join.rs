@@ -149,7 +149,10 @@ impl JoinInputs {
             }
         })?;
         let absent = |name: &&String| {
-            !merged.contains_key(name.as_str()) && !own.contains_key(name.as_str())
+            !merged.contains_key(name.as_str())
+                && !own.contains_key(name.as_str())
+                // Parameters are there without being merged.
+                && !run.parameters.contains_key(name.as_str())
         };
         let absent: Vec<String> = include.iter().filter(absent).map(|name| excerpt(name)).collect();
         if !absent.is_empty() {

@@ -28,6 +28,7 @@ mod session;
 mod slots;
 mod transition;
 
+pub use bind::Arguments;
 pub use bind::ParameterError;
 pub use error::FlowError;
 pub use error::HostError;

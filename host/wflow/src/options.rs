@@ -6,6 +6,7 @@ use std::sync::Arc;
 use wflow_sandbox::CancelToken;
 use wflow_sandbox::Limits;
 
+use crate::bind::Arguments;
 use crate::event::Observer;
 
 /// The moment at which the logical clock of every run starts unless another is given: the
@@ -23,6 +24,7 @@ pub const DEFAULT_MAX_LOG_BYTES: usize = 10 << 20;
 #[derive(Clone)]
 pub struct RunOptions {
     pub(crate) parameters: Vec<ParameterInput>,
+    pub(crate) arguments: Option<Arguments>,
     pub(crate) policy: Policy,
     pub(crate) max_workers: usize,
     pub(crate) observer: Arc<dyn Observer + Send + Sync>,
@@ -75,6 +77,7 @@ impl Default for RunOptions {
     fn default() -> Self {
         Self {
             parameters: Vec::new(),
+            arguments: None,
             policy: Policy {
                 max_num_splits: DEFAULT_MAX_NUM_SPLITS,
                 max_log_bytes: DEFAULT_MAX_LOG_BYTES,
@@ -108,6 +111,14 @@ impl RunOptions {
     #[must_use]
     pub fn parameters(mut self, inputs: impl IntoIterator<Item = ParameterInput>) -> Self {
         self.parameters.extend(inputs);
+        self
+    }
+
+    /// Gives all parameters their values, as [`crate::Flow::arguments`] of the same flow found
+    /// them; others that are given are not looked at.
+    #[must_use]
+    pub fn arguments(mut self, arguments: Arguments) -> Self {
+        self.arguments = Some(arguments);
         self
     }
 

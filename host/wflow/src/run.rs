@@ -23,7 +23,6 @@ use wflow_store::Store;
 use wflow_store::StoreError;
 
 use crate::Flow;
-use crate::bind;
 use crate::context::RunContext;
 use crate::context::now;
 use crate::environment::Environment;
@@ -79,14 +78,17 @@ impl Flow {
     ///
     /// If a parameter is wrong, or the store fails.
     pub fn run(&self, store: &Store, options: RunOptions) -> Result<RunReport, RunError> {
-        let RunOptions { parameters, policy, max_workers, observer, cancel } = options;
-        let bound = bind::bind(self.graph().parameters(), &parameters)?;
+        let RunOptions { parameters, arguments, policy, max_workers, observer, cancel } = options;
+        let arguments = match arguments {
+            Some(arguments) => arguments,
+            None => self.arguments(&parameters)?,
+        };
         let writer = store.reserve(now())?;
         let record = RunRecord {
             flow: self.graph().name().clone(),
             graph: self.document().to_owned(),
             component: self.digest(),
-            parameters: bind::store(&bound, &writer)?,
+            parameters: arguments.store(&writer)?,
             seed: policy.seed,
             logical_time: policy.logical_time,
             host_version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -9,6 +9,7 @@ use wflow_model::name::excerpt;
 use wflow_model::name::nearest;
 use wflow_model::record::Artifact;
 use wflow_model::record::Artifacts;
+use wflow_model::task::StepIndex;
 use wflow_model::task::TaskRef;
 use wflow_sandbox::ArtifactRead;
 use wflow_sandbox::ArtifactWrite;
@@ -91,11 +92,31 @@ impl Session {
                  itself. Assign it there, or call merge_artifacts there"
             );
         }
+        let joined = self.inputs.is_some()
+            || self.inherits.as_ref().is_some_and(|inherits| inherits.join().is_some());
+        if let Some(setter) = self.setter(&name).filter(|_| joined) {
+            return format!(
+                "artifact `{name}` is set in step `{setter}`, and was lost in a join after that: a \
+                 join carries nothing over by itself. Assign it there, or call merge_artifacts there"
+            );
+        }
         let visible = self.visible();
         match nearest(&name, visible.iter().map(Name::as_str)) {
             Some(meant) => format!("there is no artifact `{name}`; did you mean `{meant}`?"),
             None => format!("no step before `{here}` sets an artifact `{name}`"),
         }
+    }
+
+    /// A step some of whose first tasks have set an artifact of that name.
+    fn setter(&self, name: &str) -> Option<&Name> {
+        const ASKED: usize = 8;
+        let run = &self.run;
+        let sets = |step: StepIndex| {
+            let tasks = run.store.tasks(run.run, step, None, ASKED);
+            tasks.is_ok_and(|tasks| tasks.iter().any(|task| task.artifacts.contains_key(name)))
+        };
+        let step = run.graph.indexed_steps().map(|(step, _)| step).find(|&step| sets(step))?;
+        Some(run.step_name(step))
     }
 
     fn visible(&self) -> BTreeSet<Name> {

@@ -11,7 +11,6 @@ use wflow::HostOptions;
 use wflow::model::graph::Diagnostic;
 
 use crate::args::FlowArgs;
-use crate::error::CliError;
 use crate::error::FAILED;
 use crate::error::Result;
 use crate::flows;
@@ -22,24 +21,21 @@ use crate::output::Output;
 pub(crate) fn run(args: &FlowArgs, output: &mut Output) -> Result<ExitCode> {
     let host = Host::new(HostOptions { slots: 1, cache: flows::cache() })?;
     let loaded = host.load(&args.flow);
+    if let Err(error @ FlowError::Read { .. }) = loaded {
+        return Err(flows::unloaded(&args.flow, error));
+    }
     if args.json {
         let (name, problems) = match &loaded {
             Ok(flow) => (Some(flow.graph().name().to_string()), Vec::new()),
             Err(FlowError::Invalid { error, .. }) => {
                 (None, error.diagnostics().iter().map(problem).collect())
             }
-            Err(error @ FlowError::Read { .. }) => {
-                return Err(CliError::usage(std::io::Error::other(error.to_string())));
-            }
             Err(error) => (None, vec![json!({"message": error.to_string()})]),
         };
         output.json(&json!({"flow": name, "valid": problems.is_empty(), "problems": problems}))?;
         return Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) });
     }
-    let flow = loaded.map_err(|error| match error {
-        FlowError::Read { .. } => CliError::usage(error),
-        _ => CliError::failed(error),
-    })?;
+    let flow = loaded?;
     let graph = flow.graph();
     writeln!(
         output.data(),

@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 use serde_json::json;
 use wflow::client;
 use wflow::client::Task;
+use wflow::model::pathspec::Pathspec;
 use wflow::model::record::Artifact;
 use wflow::model::record::Artifacts;
 
@@ -24,15 +25,16 @@ use crate::output::NAME;
 use crate::output::Output;
 
 pub(crate) fn run(common: &Common, args: &DumpArgs, output: &mut Output) -> Result {
+    let spec = flows::pathspec(&args.pathspec)?;
     let store = flows::open_store(common)?;
     if let Some(path) = &args.output {
-        return save(&store, args, path, output);
+        return save(&store, &spec, path, output);
     }
     // What is printed is on disk before.
     store.sync()?;
-    for task in client::tasks(&store, &args.pathspec)? {
+    for task in client::tasks(&store, &spec)? {
         let task = task?;
-        let artifacts = chosen(&task, args)?;
+        let artifacts = chosen(&task, &spec, args)?;
         if args.json {
             output.json(&as_json(&task, &artifacts, args.max_value_size)?)?;
             continue;
@@ -40,19 +42,21 @@ pub(crate) fn run(common: &Common, args: &DumpArgs, output: &mut Output) -> Resu
         output.talk(&format!("{DIM}Artifacts of {}{DIM:#}", task.pathspec()));
         for (name, artifact) in &artifacts {
             let (kind, value) = shown(&task, artifact, args.max_value_size)?;
-            let (size, value) = (artifact.size, output.of_guest(&value).into_owned());
-            writeln!(
+            let size = artifact.size;
+            write!(
                 output.data(),
-                "{NAME}{name}{NAME:#} {DIM}[size: {size} type: {kind}]{DIM:#} = {value}"
+                "{NAME}{name}{NAME:#} {DIM}[size: {size} type: {kind}]{DIM:#} = "
             )?;
+            output.guest(&value)?;
+            writeln!(output.data())?;
         }
     }
     Ok(())
 }
 
 /// The artifacts that were asked for: one, some or all.
-fn chosen(task: &Task, args: &DumpArgs) -> Result<Artifacts> {
-    if let Some(name) = &args.pathspec.artifact {
+fn chosen(task: &Task, spec: &Pathspec, args: &DumpArgs) -> Result<Artifacts> {
+    if let Some(name) = &spec.artifact {
         return Ok(Artifacts::from([(name.clone(), task.artifact(name)?)]));
     }
     for name in &args.include {
@@ -74,7 +78,7 @@ fn shown(task: &Task, artifact: &Artifact, limit: u64) -> Result<(String, String
     }
     let value = match client::to_json(&artifact.format, &bytes) {
         Some(value) => format::value(&value),
-        None => "< not text: see --output >".to_owned(),
+        None => client::outline(&artifact.format, &bytes),
     };
     Ok((kind, value))
 }
@@ -100,17 +104,16 @@ fn as_json(task: &Task, artifacts: &Artifacts, limit: u64) -> Result<Json> {
 /// Writes the bytes of one artifact to a file.
 fn save(
     store: &wflow::Store,
-    args: &DumpArgs,
+    spec: &Pathspec,
     path: &std::path::Path,
     output: &mut Output,
 ) -> Result {
-    let Some(name) = &args.pathspec.artifact else {
+    let Some(name) = &spec.artifact else {
         return Err(CliError::usage(anyhow!(
-            "--output writes one artifact: name it, as in {}/ARTIFACT",
-            args.pathspec
+            "--output writes one artifact: name it, as in {spec}/ARTIFACT"
         )));
     };
-    let Some(task) = client::tasks(store, &args.pathspec)?.next() else { return Ok(()) };
+    let Some(task) = client::tasks(store, spec)?.next() else { return Ok(()) };
     let task = task?;
     let bytes = task.bytes(&task.artifact(name)?)?;
     fs::write(path, &bytes).with_context(|| format!("cannot write '{}'", path.display()))?;

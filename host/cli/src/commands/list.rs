@@ -22,8 +22,9 @@ use crate::output::NAME;
 use crate::output::Output;
 
 pub(crate) fn run(common: &Common, args: &ListArgs, output: &mut Output) -> Result {
+    let spec = args.pathspec.as_deref().map(flows::pathspec).transpose()?;
     let store = flows::open_store(common)?;
-    match &args.pathspec {
+    match &spec {
         None => flows_of(&store, args, output),
         Some(spec @ Pathspec { run: None, .. }) => runs(&store, spec, args, output),
         Some(spec @ Pathspec { step: None, .. }) => steps(&store, spec, args, output),

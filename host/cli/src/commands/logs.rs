@@ -13,8 +13,9 @@ use crate::output::DIM;
 use crate::output::Output;
 
 pub(crate) fn run(common: &Common, args: &LogsArgs, output: &mut Output) -> Result {
+    let spec = flows::pathspec(&args.pathspec)?;
     let store = flows::open_store(common)?;
-    for task in client::tasks(&store, &args.pathspec)? {
+    for task in client::tasks(&store, &spec)? {
         let task = task?;
         let (stdout, stderr) = (task.log(&task.record.stdout)?, task.log(&task.record.stderr)?);
         let failure = task.record.failure();
@@ -28,7 +29,10 @@ pub(crate) fn run(common: &Common, args: &LogsArgs, output: &mut Output) -> Resu
             }))?;
             continue;
         }
-        output.talk(&format!("{DIM}Logs of {}{DIM:#}", task.pathspec()));
+        let silent = stdout.is_empty() && stderr.is_empty() && failure.is_none();
+        if spec.task.is_some() || !silent {
+            output.talk(&format!("{DIM}Logs of {}{DIM:#}", task.pathspec()));
+        }
         for (text, log, wanted) in [
             (&stdout, &task.record.stdout, !args.stderr),
             (&stderr, &task.record.stderr, !args.stdout),
@@ -36,8 +40,7 @@ pub(crate) fn run(common: &Common, args: &LogsArgs, output: &mut Output) -> Resu
             if !wanted {
                 continue;
             }
-            let text = output.of_guest(text);
-            write!(output.data(), "{text}")?;
+            output.guest(text)?;
             if !text.is_empty() && !text.ends_with('\n') {
                 writeln!(output.data())?;
             }

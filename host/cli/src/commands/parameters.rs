@@ -148,28 +148,38 @@ fn argument(parameter: &Parameter) -> Arg {
 
 /// The flow among the words behind `run`: the first that is neither an option nor the value of
 /// one. Without a flow the words are wrong, or ask for help: then this does not return.
-pub(crate) fn flow_path(words: &[OsString]) -> PathBuf {
+pub(crate) fn flow_path(words: &[OsString]) -> Result<PathBuf> {
     let command = command(None);
-    let takes_value = |word: &str| {
-        command.get_arguments().any(|arg| {
-            let long = word.strip_prefix("--").is_some_and(|name| arg.get_long() == Some(name));
-            long && arg.get_action().takes_values()
+    let option = |word: &str| {
+        let name = word.split('=').next().unwrap_or_default();
+        command.get_arguments().find(|arg| match name.strip_prefix("--") {
+            Some(long) => arg.get_long() == Some(long),
+            None => arg.get_short().is_some_and(|short| {
+                name.strip_prefix('-') == Some(short.encode_utf8(&mut [0; 4]))
+            }),
         })
     };
     let mut rest = words.iter();
     while let Some(word) = rest.next() {
         match word.to_str() {
-            Some(word) if word.starts_with('-') && word.len() > 1 => {
-                if takes_value(word) {
+            Some(word) if word.starts_with('-') && word.len() > 1 => match option(word) {
+                None => {
+                    return Err(CliError::usage(anyhow!(
+                        "`wflow run` has no option '{word}'; the parameters of a flow go behind it: \
+                         wflow run FLOW {word} ..."
+                    )));
+                }
+                Some(option) if option.get_action().takes_values() && !word.contains('=') => {
                     rest.next();
                 }
-            }
-            _ => return PathBuf::from(word),
+                Some(_) => {}
+            },
+            _ => return Ok(PathBuf::from(word)),
         }
     }
     // Tells what is wrong, or prints the help.
     match command.try_get_matches_from(full(words)) {
-        Ok(_) => PathBuf::new(),
+        Ok(_) => Ok(PathBuf::new()),
         Err(error) => error.exit(),
     }
 }
@@ -180,7 +190,7 @@ fn full(words: &[OsString]) -> impl Iterator<Item = &OsStr> {
 
 /// What to say of a word that is neither a parameter nor an option. Clap would advise to put it
 /// behind `--`, where it makes no sense. Of other errors it says all there is to say.
-fn unknown(error: clap::Error, flow: &Flow) -> CliError {
+fn unknown(error: &clap::Error, flow: &Flow) -> CliError {
     let word = match (error.kind(), error.get(ContextKind::InvalidArg)) {
         (ErrorKind::UnknownArgument, Some(ContextValue::String(word))) => word.clone(),
         _ => error.exit(),
@@ -203,7 +213,7 @@ fn unknown(error: clap::Error, flow: &Flow) -> CliError {
 pub(crate) fn parse(flow: &Flow, words: &[OsString]) -> Result<Told> {
     let matches = command(Some(flow))
         .try_get_matches_from(full(words))
-        .map_err(|error| unknown(error, flow))?;
+        .map_err(|error| unknown(&error, flow))?;
     let run = RunArgs::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let common = Common::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let mut parameters = Vec::new();
@@ -295,8 +305,9 @@ mod tests {
             "--max-workers=2 --json a.wasm",
             "--store s -q a.wasm b",
         ] {
-            assert_eq!(flow_path(&words(text)), PathBuf::from("a.wasm"), "{text}");
+            assert_eq!(flow_path(&words(text)).unwrap(), PathBuf::from("a.wasm"), "{text}");
         }
+        assert!(flow_path(&words("--x 1 a.wasm")).is_err());
     }
 
     #[test]

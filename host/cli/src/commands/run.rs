@@ -38,7 +38,7 @@ use crate::output::BAD;
 use crate::output::Output;
 
 pub(crate) fn run(common: &Common, words: &[OsString], output: &mut Output) -> Result<ExitCode> {
-    let path = parameters::flow_path(words);
+    let path = parameters::flow_path(words)?;
     // Room is set aside before it is known how many workers are wanted, since it takes time.
     let usual = thread::available_parallelism().map_or(1, usize::from).max(USUAL_WORKERS);
     let mut flow = flows::load(&path, usual)?;
@@ -50,7 +50,7 @@ pub(crate) fn run(common: &Common, words: &[OsString], output: &mut Output) -> R
     if told.common.store.is_none() {
         told.common.store.clone_from(&common.store);
     }
-    flow.check_parameters(&told.parameters).map_err(CliError::usage)?;
+    let arguments = flow.arguments(&told.parameters).map_err(CliError::usage)?;
     let store = flows::create_store(&told.common)?;
     let cancel = CancelToken::new();
     let console = Arc::new(Console::new(flow.graph(), told.run.json, told.run.quiet));
@@ -60,7 +60,7 @@ pub(crate) fn run(common: &Common, words: &[OsString], output: &mut Output) -> R
         unwritten: Mutex::default(),
         cancel: cancel.clone(),
     });
-    let options = options(&told, &watch, &cancel);
+    let options = options(&told, &watch, &cancel).arguments(arguments);
     let report = interruptible(flow, store.clone(), options, &cancel);
     console.finish();
     if let Some(error) = watch.unwritten.lock().unwrap_or_else(PoisonError::into_inner).take() {
@@ -110,7 +110,6 @@ fn options(told: &Told, watch: &Arc<Watch>, cancel: &CancelToken) -> RunOptions 
         limits.memory = memory;
     }
     let mut options = RunOptions::new()
-        .parameters(told.parameters.clone())
         .max_num_splits(args.max_num_splits)
         .max_log_bytes(usize::from(args.max_log_size) << 20)
         .limits(limits)
@@ -139,12 +138,14 @@ fn interruptible(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
+        let mut hangup = signal(SignalKind::hangup())?;
         let mut run = tokio::task::spawn_blocking(move || flow.run(&store, options));
         loop {
             tokio::select! {
                 result = &mut run => return Ok(result?),
                 result = tokio::signal::ctrl_c() => result?,
                 _ = terminate.recv() => {}
+                _ = hangup.recv() => {}
             }
             cancel.cancel();
         }

@@ -72,7 +72,7 @@ impl StepNames {
             let transition = match &entry.next {
                 Some(next) => self.transition(position, next, problems),
                 None => {
-                    if Some(position) != last {
+                    if Some(position) != last && entry.name != "end" {
                         problems.step(
                             position,
                             "it has no transition, and only the last step, `end`, may have none",
@@ -178,6 +178,7 @@ impl StepNames {
         targets: &[String],
         problems: &mut Problems,
     ) -> Option<Transition> {
+        let listed = targets.len();
         let (mut seen, mut unique) = (HashSet::new(), Vec::new());
         for target in targets {
             if seen.insert(target) {
@@ -199,7 +200,7 @@ impl StepNames {
                 }
                 None
             }
-            [only] if unique.len() == 1 => Some(Transition::Linear(*only)),
+            [only] if listed == 1 => Some(Transition::Linear(*only)),
             _ => Some(Transition::Split(targets)),
         }
     }

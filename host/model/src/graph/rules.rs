@@ -32,6 +32,12 @@ pub(super) fn check(document: Document) -> Result<Graph, InvalidFlow> {
     if let Err(error) = &name {
         problems.flow(format!("the name of the flow is invalid: {error}"), "rename the flow");
     }
+    if document.name == "latest" {
+        problems.flow(
+            "the name of the flow is reserved: `latest` stands for the latest run",
+            "rename the flow",
+        );
+    }
     let parameters = parameters::check(document.parameters, &mut problems);
     if document.steps.len() > MAX_STEPS {
         problems.flow(

@@ -10,18 +10,32 @@ use super::streams::STDIN;
 use super::streams::STDOUT;
 use crate::state::State;
 
-/// The guest ended itself through `wasi:cli/exit`.
+/// The guest ended itself through `wasi:cli/exit`. With which code is not known: all but 0 are
+/// one failure to it, and so to the adapter of preview 1.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("exited with code {0}")]
-pub(crate) struct Exit(pub(crate) u8);
+#[error("{}", self.in_words())]
+pub(crate) struct Exit {
+    failed: bool,
+}
+
+impl Exit {
+    /// What happened.
+    pub(crate) fn in_words(self) -> &'static str {
+        if self.failed {
+            "it exited with a failure instead of returning"
+        } else {
+            "it exited instead of returning"
+        }
+    }
+}
 
 impl cli::exit::Host for State {
     fn exit(&mut self, status: Result<(), ()>) -> wasmtime::Result<()> {
-        Err(Exit(status.is_err().into()).into())
+        Err(Exit { failed: status.is_err() }.into())
     }
 
     fn exit_with_code(&mut self, code: u8) -> wasmtime::Result<()> {
-        Err(Exit(code).into())
+        Err(Exit { failed: code != 0 }.into())
     }
 }
 
