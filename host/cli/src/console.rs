@@ -26,7 +26,6 @@ use wflow::event::Event;
 use wflow::event::Observer;
 use wflow::model::Name;
 use wflow::model::TaskId;
-use wflow::model::graph::Graph;
 use wflow::model::record::Failure;
 use wflow::model::record::RunId;
 
@@ -84,8 +83,8 @@ struct Loop {
 }
 
 impl Console {
-    /// A console for a run of this graph. With `to_stderr` standard output stays free for data.
-    pub(crate) fn new(_graph: &Graph, to_stderr: bool, quiet: bool) -> Self {
+    /// A console for one run. With `to_stderr` standard output stays free for data.
+    pub(crate) fn new(to_stderr: bool, quiet: bool) -> Self {
         let (terminal, choice) = if to_stderr {
             (io::stderr().is_terminal(), AutoStream::choice(&io::stderr()))
         } else {

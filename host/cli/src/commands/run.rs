@@ -53,7 +53,7 @@ pub(crate) fn run(common: &Common, words: &[OsString], output: &mut Output) -> R
     let arguments = flow.arguments(&told.parameters).map_err(CliError::usage)?;
     let store = flows::create_store(&told.common)?;
     let cancel = CancelToken::new();
-    let console = Arc::new(Console::new(flow.graph(), told.run.json, told.run.quiet));
+    let console = Arc::new(Console::new(told.run.json, told.run.quiet));
     let watch = Arc::new(Watch {
         console: Arc::clone(&console),
         run_id_file: told.run.run_id_file.clone(),
