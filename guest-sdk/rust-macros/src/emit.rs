@@ -15,11 +15,12 @@ pub(crate) fn steps(flow: &Type, steps: &[Step]) -> TokenStream {
     let checks = steps.iter().flat_map(|step| checks(step, steps));
     let idents: Vec<_> = steps.iter().map(|step| &step.ident).collect();
     let names: Vec<_> = steps.iter().map(|step| name(&step.ident)).collect();
-    let branches = match flow {
-        Type::Path(path) => path.path.segments.last().map(|segment| &segment.ident),
+    let flow_name = match flow {
+        Type::Path(path) => path.path.segments.last().map(|segment| name(&segment.ident)),
         _ => None,
     };
-    let branches = format_ident!("{}Branches", branches.map_or_else(String::new, name));
+    let flow_name = flow_name.unwrap_or_default();
+    let branches = format_ident!("{flow_name}Branches");
     quote! {
         /// The inputs of a join by the steps that they come from.
         #[doc(hidden)]
@@ -33,7 +34,7 @@ pub(crate) fn steps(flow: &Type, steps: &[Step]) -> TokenStream {
 
             const STEPS: &'static [::wflow_sdk::__private::Step] = &[#(#table),*];
 
-            fn branches(joined: &::wflow_sdk::__private::Joined) -> Self::Branches {
+            fn branches(joined: &::wflow_sdk::__private::Joined) -> #branches<Self> {
                 #branches {
                     #(#idents: ::wflow_sdk::__private::Branch::new(joined, #names)),*
                 }
@@ -42,7 +43,7 @@ pub(crate) fn steps(flow: &Type, steps: &[Step]) -> TokenStream {
             fn call(&mut self, step: &str) -> ::wflow_sdk::Result<()> {
                 match step {
                     #(#calls)*
-                    _ => ::wflow_sdk::__private::no_such_step::<Self>(step),
+                    _ => ::wflow_sdk::__private::no_such_step(#flow_name, step),
                 }
             }
         }
@@ -145,10 +146,12 @@ fn call(step: &Step) -> TokenStream {
             inputs
         }},
     });
+    // The type is written out, so that it is there that it is wrong.
+    let returned = step.returned.iter();
     quote! {
         #step_name => {
             #frame
-            ::wflow_sdk::__private::Outcome::into_result(self.#ident(#(#arguments),*))
+            ::wflow_sdk::__private::outcome #(::<#returned, _>)* (self.#ident(#(#arguments),*))
         }
     }
 }
@@ -169,9 +172,22 @@ fn checks(step: &Step, steps: &[Step]) -> Vec<TokenStream> {
         }
     }
     if let Some(on) = &step.switch {
-        checks.push(quote_spanned! {on.span()=>
-            ::wflow_sdk::__private::is_switch(&flow.#on);
+        let cases = match &step.next {
+            Some(Next::Cases(cases)) => cases.as_slice(),
+            _ => &[],
+        };
+        let cases = cases.iter().map(|case| {
+            let minus = case.negative.then(|| quote_spanned!(case.value.span()=> -));
+            let value = &case.value;
+            quote_spanned!(value.span()=> is_case(#minus #value);)
         });
+        let is_switch = quote_spanned! {on.span()=>
+            ::wflow_sdk::__private::is_switch(&flow.#on)
+        };
+        checks.push(quote! {{
+            let is_case = #is_switch;
+            #(#cases)*
+        }});
     }
     checks
 }

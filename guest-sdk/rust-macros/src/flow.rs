@@ -52,11 +52,13 @@ impl Parts {
         let attributes: Vec<Attribute> =
             field.attrs.extract_if(.., |attribute| attribute.path().is_ident("param")).collect();
         let artifact = name(&ident);
-        if within(&field.ty, "Artifact").is_some() {
+        if let Some(inner) = within(&field.ty, "Artifact") {
             if let Some(attribute) = attributes.first() {
                 self.errors.add(attribute, "`#[param]` is for a field of type `Param<T>`");
             }
-            self.visit.push(quote!(visit(#artifact, &mut self.#ident)?;));
+            self.visit.push(quote! {
+                visit(#artifact, ::wflow_sdk::__private::slot::<#inner>(&mut self.#ident))?;
+            });
         } else if let Some(inner) = within(&field.ty, "Param") {
             let (taken, errors) = (&mut self.taken, &mut self.errors);
             self.parameters.push(param::parameter(

@@ -8,7 +8,9 @@ use crate::{Errors, doc, emit, name};
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::parse::Parse;
-use syn::{FnArg, Ident, ImplItem, ImplItemFn, ItemImpl, LitInt, Pat, ReceiverKind, Type};
+use syn::{
+    FnArg, Ident, ImplItem, ImplItemFn, ItemImpl, LitInt, Pat, ReceiverKind, ReturnType, Type,
+};
 
 /// A step as it is written.
 pub(crate) struct Step {
@@ -17,6 +19,8 @@ pub(crate) struct Step {
     pub(crate) ident: Ident,
     pub(crate) doc: String,
     pub(crate) arguments: Vec<Argument>,
+    /// The type that it says that it returns.
+    pub(crate) returned: Option<Type>,
     pub(crate) next: Option<Next>,
     pub(crate) foreach: Option<Ident>,
     pub(crate) switch: Option<Ident>,
@@ -149,6 +153,10 @@ fn read_step(function: &mut ImplItemFn, errors: &mut Errors) -> Option<Step> {
         }),
     };
     let ident = signature.ident.clone();
+    let returned = match &signature.output {
+        ReturnType::Type(_, ty) if !matches!(**ty, Type::Never(_)) => Some((**ty).clone()),
+        _ => None,
+    };
     if !arguments.is_empty() {
         function.attrs.push(syn::parse_quote! {
             #[allow(clippy::needless_pass_by_value, reason = "a step owns its arguments")]
@@ -160,6 +168,7 @@ fn read_step(function: &mut ImplItemFn, errors: &mut Errors) -> Option<Step> {
         doc: doc(&function.attrs),
         ident,
         arguments,
+        returned,
         next: written.next,
         foreach: written.foreach,
         switch: written.switch,

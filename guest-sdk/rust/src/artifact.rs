@@ -39,6 +39,9 @@ use std::rc::Rc;
 /// Its own methods have names that no common type has for its, so that `self.list.get(0)` or
 /// `self.map.remove("x")` mean the list and the map; but `self.name.clone()` clones the artifact.
 /// A clone of an input's artifact is taken over as it is, without being decoded.
+///
+/// `None` is stored as null, and so is `()`; as `Some(None)` and `Some(())` would be read as
+/// `None`, a step that sets such a value fails.
 pub struct Artifact<T> {
     place: Place,
     value: OnceCell<T>,
@@ -138,6 +141,17 @@ impl<T: DeserializeOwned> Artifact<T> {
     }
 }
 
+/// What an artifact may hold.
+#[diagnostic::on_unimplemented(
+    message = "an artifact cannot hold `{Self}`: it, or what is in it, is no type of `serde`",
+    label = "cannot be stored",
+    note = "a type of your own becomes one by `#[value]` before its `struct` or `enum`, one of another crate often by its feature `serde`"
+)]
+pub trait Value: Serialize + DeserializeOwned {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned> Value for T {}
+
 /// What the generated code does with an artifact whose type it need not know.
 pub trait Slot {
     /// Makes it independent of other artifacts, which are about to be written.
@@ -155,7 +169,7 @@ pub trait Slot {
     fn commit(&mut self, name: &'static str) -> Result<()>;
 }
 
-impl<T: Serialize> Slot for Artifact<T> {
+impl<T: Value> Slot for Artifact<T> {
     fn settle(&mut self, name: &'static str) -> Result<()> {
         // So it is after `mem::swap` of two fields.
         if self.change == Change::None && matches!(self.place, Place::Task(other) if other != name)
@@ -189,6 +203,14 @@ impl<T: Serialize> Slot for Artifact<T> {
         self.place = Place::Task(name);
         Ok(())
     }
+}
+
+/// The artifact for a visitor. The type is written out, so that it is there that it is wrong.
+pub fn slot<T: Value>(artifact: &mut Artifact<T>) -> &mut dyn Slot
+where
+    Artifact<T>: Slot,
+{
+    artifact
 }
 
 fn put(name: &str, format: &str, data: &[u8]) -> Result<()> {

@@ -10,7 +10,9 @@ pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 /// Any error, with the place in the flow where `?`, or `.into()`, made it one.
 ///
 /// It comes from every type that is a [`std::error::Error`], from strings, and from other such
-/// boxes (`anyhow::Error` among them):
+/// boxes (`anyhow::Error` among them). Only a `Box<dyn Error + Send + Sync>`, or one that is just
+/// `Send`, is not taken in by `?` alone, for which Rust has no way: [`Context`] takes it,
+/// `.context("reading")?`, and a step may return it as it is.
 ///
 /// ```
 /// use wflow_sdk::prelude::*;
@@ -110,7 +112,17 @@ impl Error {
     }
 }
 
-impl<E: Into<Box<dyn StdError>>> From<E> for Error {
+/// What `?` makes an [`Error`] of.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not become a `wflow_sdk::Error` by itself",
+    label = "`?` takes in any type of `std::error::Error`; a box that is `Send` needs `.context(\"...\")?`"
+)]
+pub trait Source: Into<Box<dyn StdError>> {}
+
+#[diagnostic::do_not_recommend]
+impl<E: Into<Box<dyn StdError>>> Source for E {}
+
+impl<E: Source> From<E> for Error {
     #[track_caller]
     fn from(error: E) -> Self {
         Self(Box::new(Inner {
@@ -141,8 +153,52 @@ impl fmt::Debug for Error {
     }
 }
 
+/// What an [`Error`] can be made of, by whatever way: `Way` keeps the implementations apart.
+///
+/// A `Box<dyn Error + Send>` is not known to the compiler never to be `Into<Box<dyn Error>>`, so
+/// there is no `From` for it besides the one for all others.
+pub trait IntoError<Way> {
+    /// The error.
+    fn into_error(self) -> Error;
+}
+
+impl<E: Into<Error>> IntoError<()> for E {
+    #[track_caller]
+    fn into_error(self) -> Error {
+        self.into()
+    }
+}
+
+/// The way of a `Box<dyn Error + Send>`.
+pub struct OfSend;
+/// The way of a `Box<dyn Error + Send + Sync>`.
+pub struct OfSendSync;
+
+impl IntoError<OfSend> for Box<dyn StdError + Send> {
+    #[track_caller]
+    fn into_error(self) -> Error {
+        let error: Box<dyn StdError> = self;
+        error.into()
+    }
+}
+
+impl IntoError<OfSendSync> for Box<dyn StdError + Send + Sync> {
+    #[track_caller]
+    fn into_error(self) -> Error {
+        let error: Box<dyn StdError> = self;
+        error.into()
+    }
+}
+
 /// Adds to an error what was going on, and makes an error of a `None`.
-pub trait Context<T> {
+///
+/// `use anyhow::Context;` at the top of a file that uses the prelude takes the place of this one
+/// there, and `?` takes in what it makes. Where both are in scope (`Context as _`, or a `use`
+/// within a function), a call of `context` is ambiguous: name the one that is meant, as in
+/// `wflow_sdk::Context::context(result, "reading")?`.
+///
+/// `Way` is for the compiler: it tells apart the errors that are taken in differently.
+pub trait Context<T, Way = ()> {
     /// Puts `context` before the message of the error.
     ///
     /// # Errors
@@ -152,12 +208,12 @@ pub trait Context<T> {
     fn context(self, context: impl fmt::Display) -> Result<T>;
 }
 
-impl<T, E: Into<Error>> Context<T> for std::result::Result<T, E> {
+impl<T, E: IntoError<Way>, Way> Context<T, Way> for std::result::Result<T, E> {
     #[track_caller]
     fn context(self, context: impl fmt::Display) -> Result<T> {
         match self {
             Ok(value) => Ok(value),
-            Err(error) => Err(error.into().context(context)),
+            Err(error) => Err(error.into_error().context(context)),
         }
     }
 }

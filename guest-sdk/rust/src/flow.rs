@@ -2,7 +2,7 @@
 
 use crate::artifact::Slot;
 use crate::describe::{Parameter, Step};
-use crate::error::{Error, Result};
+use crate::error::{Error, IntoError, Result};
 use crate::host::{self, Failure};
 use crate::source::{Joined, Source};
 use crate::task::{self, Frame};
@@ -11,6 +11,10 @@ use std::cell::Cell;
 use std::panic::{self, Location};
 
 /// A flow by its fields. `#[flow]` implements it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no flow: there is no `#[flow]` before its struct",
+    label = "not a flow"
+)]
 pub trait Flow: Sized {
     /// Its name.
     const NAME: &'static str;
@@ -58,8 +62,13 @@ pub(crate) fn commit<F: Flow>(flow: &mut F) -> Result<()> {
     flow.visit(&mut |name, slot| slot.commit(name))
 }
 
-/// What a method that is a step returns.
-pub trait Outcome {
+/// What a method that is a step returns. `Way` is that of its error.
+#[diagnostic::on_unimplemented(
+    message = "a step returns `()` or `Result<()>`, not `{Self}`",
+    label = "not what a step returns",
+    note = "what the steps that follow need is set in an artifact: `self.count = 1.into()`"
+)]
+pub trait Outcome<Way> {
     /// The error in it.
     ///
     /// # Errors
@@ -68,16 +77,17 @@ pub trait Outcome {
     fn into_result(self) -> Result<()>;
 }
 
-impl Outcome for () {
+impl Outcome<()> for () {
     fn into_result(self) -> Result<()> {
         Ok(())
     }
 }
 
-impl<E: Into<Error>> Outcome for std::result::Result<(), E> {
+#[diagnostic::do_not_recommend]
+impl<E: IntoError<Way>, Way> Outcome<Way> for std::result::Result<(), E> {
     fn into_result(self) -> Result<()> {
         self.map_err(|error| {
-            let error: Error = error.into();
+            let error = error.into_error();
             match error.location() {
                 // It became one only here, so its place is not known.
                 Some(location) if location.file() == file!() => error.nowhere(),
@@ -85,6 +95,15 @@ impl<E: Into<Error>> Outcome for std::result::Result<(), E> {
             }
         })
     }
+}
+
+/// The error in what a step has returned.
+///
+/// # Errors
+///
+/// The error in it.
+pub fn outcome<T: Outcome<Way>, Way>(outcome: T) -> Result<()> {
+    outcome.into_result()
 }
 
 /// The export `run`: one task.
@@ -137,7 +156,8 @@ fn panicked(payload: &(dyn Any + Send), location: Option<&Location<'_>>) -> Fail
         trace: String::new(),
     };
     if let Some(Unshown(message)) = payload.downcast_ref() {
-        return failure(message, declared_at());
+        // The host finds it in the backtrace.
+        return failure(message, String::new());
     }
     let message = match payload.downcast_ref::<String>() {
         Some(message) => message,
@@ -159,8 +179,8 @@ pub(crate) fn shown<T>(value: Result<&T>) -> &T {
 /// # Errors
 ///
 /// Always.
-pub fn no_such_step<F: Flow>(step: &str) -> Result<()> {
-    Err(Error::inner(format!("flow {} has no step `{step}`", F::NAME)))
+pub fn no_such_step(flow: &str, step: &str) -> Result<()> {
+    Err(Error::inner(format!("flow {flow} has no step `{step}`")))
 }
 
 /// The nearest foreach around the task.

@@ -55,13 +55,27 @@ pub fn is_list_of<L: ListOf<T>, T>(_: &impl Field<L>) {}
 #[diagnostic::on_unimplemented(
     message = "a switch looks at a string, an integer or a bool, which `{Self}` is not"
 )]
-pub trait Switch {}
-
-macro_rules! switches {
-    ($($ty:ty),*) => {$(impl Switch for $ty {})*};
+pub trait Switch {
+    /// What its cases are written as.
+    type Case;
 }
 
-switches!(String, bool, i8, i16, i32, i64, isize, u8, u16, u32, u64, usize);
+impl Switch for String {
+    type Case = &'static str;
+}
 
-/// Compiles if a switch can look at the field.
-pub fn is_switch<T: Switch>(_: &impl Field<T>) {}
+macro_rules! switches {
+    ($($ty:ty),*) => {$(
+        impl Switch for $ty {
+            type Case = Self;
+        }
+    )*};
+}
+
+switches!(bool, i8, i16, i32, i64, isize, u8, u16, u32, u64, usize);
+
+/// Compiles if a switch can look at the field, and what it returns with each of its cases if
+/// the field can ever have it.
+pub fn is_switch<T: Switch>(_: &impl Field<T>) -> fn(T::Case) {
+    |_| ()
+}

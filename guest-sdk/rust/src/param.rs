@@ -49,6 +49,24 @@ impl<T> Bind for Param<T> {
     }
 }
 
+/// What can be assigned, for the compiler to say that a parameter cannot.
+#[diagnostic::on_unimplemented(
+    message = "a parameter cannot be assigned: it is set when the run starts, and never changes",
+    label = "a parameter",
+    note = "what a step sets is an artifact: a field of type `Artifact<T>`"
+)]
+pub trait Assigned {}
+
+#[doc(hidden)]
+impl<T, U> From<U> for Param<T>
+where
+    Self: Assigned,
+{
+    fn from(_: U) -> Self {
+        unreachable!("nothing is `Assigned`")
+    }
+}
+
 impl<T: DeserializeOwned> Deref for Param<T> {
     type Target = T;
 

@@ -192,7 +192,14 @@ impl<'a> ser::Serializer for &'a mut Serializer {
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Done {
-        value.serialize(self)
+        let start = self.out.len();
+        value.serialize(&mut *self)?;
+        if !self.bare && self.out[start..] == [0xf6] {
+            let message = "a `Some` that holds nothing, as `Some(None)` or `Some(())`, would be \
+                           read as `None`";
+            return Err(CodecError(message.into()));
+        }
+        Ok(())
     }
 
     fn serialize_unit(self) -> Done {

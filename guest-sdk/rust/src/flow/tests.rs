@@ -166,15 +166,15 @@ fn a_missing_artifact_is_told_at_the_line_that_looks() {
     let line = line!() + 1;
     let error = flow.name.load().unwrap_err();
     assert_eq!(error.location().unwrap().line(), line);
-    assert_eq!(error.to_string(), "artifact `name` is missing: no earlier step has set `name`");
+    assert_eq!(error.to_string(), "no earlier step has set `name`");
     let wrong = task([("count", raw(&"text"))]);
     let error = wrong.count.load().unwrap_err().to_string();
     assert!(error.starts_with("artifact `count` cannot be read as i64: "), "{error}");
 
     let seen = std::panic::catch_unwind(|| task([]).name.len()).unwrap_err();
-    assert!(panicked(&*seen, None).message.contains("`name` is missing"));
+    assert!(panicked(&*seen, None).message.contains("`name`"));
     let seen = std::panic::catch_unwind(|| task([]).name.to_string()).unwrap_err();
-    assert!(panicked(&*seen, None).message.contains("`name` is missing"));
+    assert!(panicked(&*seen, None).message.contains("`name`"));
     assert_eq!(format!("{:?}", task([]).name), format!("<{}>", flow.name.load().unwrap_err()));
 }
 
@@ -293,6 +293,98 @@ fn failures_say_what_and_where() {
     let end = Sample::STEPS.iter().find(|step| step.name == "end").unwrap();
     assert_eq!(failure.location, format!("{}:{}", end.file, end.line));
     assert!(run::<Sample>("nowhere").unwrap_err().message.contains("no step `nowhere`"));
+}
+
+#[test]
+fn boxes_of_errors_are_errors() {
+    type Any = dyn std::error::Error;
+    type Sent = dyn std::error::Error + Send;
+    type Shared = dyn std::error::Error + Send + Sync;
+    fn parsed<E: From<std::num::ParseIntError>>() -> std::result::Result<i64, E> {
+        Ok("x".parse()?)
+    }
+    fn sent() -> std::result::Result<(), Box<Sent>> {
+        Err(Box::new("x".parse::<i64>().unwrap_err()))
+    }
+    fn step(which: u8) -> Result {
+        match which {
+            0 => parsed::<Box<Any>>().map(drop)?,
+            1 => sent().context("reading")?,
+            _ => parsed::<Box<Shared>>().map(drop).context("reading")?,
+        }
+        Ok(())
+    }
+    assert_eq!(step(0).unwrap_err().to_string(), "invalid digit found in string");
+    for which in [1, 2] {
+        let line = line!() + 1;
+        let error = parsed::<Box<Shared>>().context("reading").unwrap_err();
+        assert_eq!(error.location().unwrap().line(), line);
+        let error = step(which).unwrap_err();
+        assert_eq!(error.to_string(), "reading: invalid digit found in string");
+        assert_eq!(error.kind(), "");
+        assert!(error.location().unwrap().file().ends_with("tests.rs"));
+    }
+    // As a step may return them.
+    let error = Outcome::into_result(sent()).unwrap_err();
+    assert_eq!(error.to_string(), "invalid digit found in string");
+    assert!(error.location().is_none());
+    assert!(Outcome::into_result(parsed::<Box<Shared>>().map(drop)).is_err());
+    assert!(Outcome::into_result(parsed::<Box<Any>>().map(drop)).is_err());
+}
+
+/// The other trait takes the place of the one in the prelude.
+mod beside_anyhow {
+    use crate::prelude::*;
+    use anyhow::Context;
+
+    pub(super) fn step(text: Option<&str>) -> Result<i64> {
+        let number = text.context("no text")?.parse().context("no number")?;
+        ensure!(number > 0, "{number} is not positive");
+        Ok(number)
+    }
+}
+
+#[test]
+fn contexts_of_anyhow_can_be_used() {
+    let error = |text| beside_anyhow::step(text).unwrap_err().to_string();
+    assert_eq!((error(None), error(Some("x"))), ("no text".into(), "no number".into()));
+    assert_eq!(error(Some("0")), "0 is not positive");
+    assert_eq!(beside_anyhow::step(Some("1")).unwrap(), 1);
+    let anyhow = anyhow::anyhow!("first").context("second");
+    assert_eq!(Error::from(anyhow).chain(), "caused by: first\n");
+}
+
+#[test]
+fn a_panic_amid_formatting_leaves_its_place_to_the_host() {
+    let flow = task([]);
+    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| flow.name.to_string()));
+    let failure = panicked(&*panic.unwrap_err(), None);
+    assert_eq!((&*failure.kind, &*failure.location), ("panic", ""));
+    assert!(failure.message.contains("`name`"), "{}", failure.message);
+}
+
+#[test]
+fn what_would_be_read_as_none_is_not_set() {
+    #[flow]
+    struct Options {
+        unit: Artifact<Option<()>>,
+        nested: Artifact<Vec<Option<Option<i64>>>>,
+        bytes: Artifact<Option<Bytes>>,
+    }
+    task([]);
+    let mut flow = Options::bind(&Source::Task);
+    flow.unit = None.into();
+    flow.nested = vec![None, Some(Some(1))].into();
+    flow.bytes = Some(Bytes(vec![0xf6])).into();
+    commit(&mut flow).unwrap();
+    assert_eq!(stored::<Vec<Option<Option<i64>>>>("nested"), [None, Some(Some(1))]);
+    flow.nested.push(Some(None));
+    let error = commit(&mut flow).unwrap_err().to_string();
+    assert!(error.starts_with("artifact `nested`: a `Some` that holds nothing"), "{error}");
+    flow.nested.pop();
+    flow.unit = Some(()).into();
+    let error = commit(&mut flow).unwrap_err().to_string();
+    assert!(error.starts_with("artifact `unit`: "), "{error}");
 }
 
 #[test]

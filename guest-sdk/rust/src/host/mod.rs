@@ -28,7 +28,7 @@ impl Problem {
     pub(crate) fn about(&self, name: &str) -> String {
         match self {
             Self::Missing(why) if why.is_empty() => format!("artifact `{name}` is missing"),
-            Self::Missing(why) => format!("artifact `{name}` is missing: {why}"),
+            Self::Missing(why) => why.clone(),
             Self::Refused(why) => format!("artifact `{name}`: {why}"),
         }
     }
