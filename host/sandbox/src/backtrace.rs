@@ -24,9 +24,9 @@ impl Trace {
         let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
             return Self::default();
         };
-        let frames = backtrace.frames().iter().filter(|frame| !is_glue(frame));
+        let lines = backtrace.frames().iter().filter(|frame| !is_glue(frame)).flat_map(lines);
         let cut = backtrace.frames().len() >= BACKTRACE_FRAMES.get();
-        Self::through(&frames.flat_map(lines).collect::<Vec<_>>(), cut)
+        Self::through(&without_adapter(lines), cut)
     }
 
     /// Of all lines; `cut` if there were more.
@@ -36,8 +36,15 @@ impl Trace {
         // better than nothing.
         let own: Vec<&Line> = all.iter().filter(|line| line.named && !line.is_runtime()).collect();
         let places = || own.iter().filter_map(|line| line.place.as_deref());
-        let location = places().find(|place| !is_dependency(place)).or_else(|| places().next());
-        let location = location.unwrap_or_default().to_owned();
+        // Where the compiler merged the flow's lines with others, the export still tells in
+        // which file the flow is.
+        let any_place = || all.iter().filter_map(|line| line.place.as_deref());
+        let location = places()
+            .find(|place| !is_dependency(place))
+            .or_else(|| places().next())
+            .or_else(|| any_place().find(|place| !is_runtime_place(place)))
+            .unwrap_or_default()
+            .to_owned();
 
         let shown: Vec<&Line> = if own.is_empty() { all.iter().collect() } else { own };
         let folded: Vec<&[&Line]> = shown.chunk_by(|a, b| a == b).collect();
@@ -111,6 +118,7 @@ pub(crate) fn is_runtime_place(place: &str) -> bool {
         "library/std/",
         "library/core/",
         "library/alloc/",
+        "wasi-libc/",
         "guest-sdk/rust/src/",
         "/wflow-sdk-",
     ];
@@ -125,6 +133,21 @@ fn is_dependency(place: &str) -> bool {
 /// Whether a frame is of a module that was added when the component was put together.
 fn is_glue(frame: &FrameInfo) -> bool {
     frame.module().name().is_some_and(|name| name.starts_with("wit-component:"))
+}
+
+/// Leaves out the adapter of preview 1, a module that lost its name: its functions down to the
+/// one that it exports, which is called like the import of the guest.
+fn without_adapter(lines: impl Iterator<Item = Line>) -> Vec<Line> {
+    let mut inside = false;
+    lines
+        .filter(|line| {
+            let export = std::mem::replace(
+                &mut inside,
+                line.function.starts_with("wasi_snapshot_preview1::"),
+            );
+            !inside && !export
+        })
+        .collect()
 }
 
 /// The functions of one frame: several, where some were inlined.
@@ -164,6 +187,7 @@ mod tests {
     #[test]
     fn the_flow_is_shown_and_not_what_it_is_built_on() {
         let lines = [
+            line("exit", "wasisdk://v30.0/src/wasi-libc/libc-top-half/musl/src/exit/exit.c:50"),
             line("core::option::expect_failed", "/rustc/0a1b/library/core/src/option.rs:3"),
             line("<T as wflow_sdk::Get>::get", "/w/guest-sdk/rust/src/get.rs:5"),
             line("wflow_sdk::flow::run", ""),
@@ -182,9 +206,11 @@ mod tests {
         );
 
         // If there is nothing else, the runtime is better than nothing, but no location.
-        let trace = Trace::through(&lines[..1], false);
+        let trace = Trace::through(&lines[1..2], false);
         assert_eq!(trace.location, "");
         assert!(trace.text.starts_with("at core::option::expect_failed"));
+        let merged = [line("run", "/w/guest-sdk/rust/src/lib.rs:5"), line("export_run", "a.rs:3")];
+        assert_eq!(Trace::through(&merged, false).location, "a.rs:3");
     }
 
     #[test]
@@ -206,5 +232,12 @@ mod tests {
         let lines: Vec<_> = (0..50).map(|n| line(&format!("f{n}"), "")).collect();
         let text = Trace::through(&lines, false).text;
         assert!(text.ends_with("\nat f39\n(10 more)"), "{text}");
+    }
+
+    #[test]
+    fn the_adapter_is_left_out() {
+        let names = ["wasi_snapshot_preview1::cli::exit", "proc_exit", "leave", "run"];
+        let lines = without_adapter(names.iter().map(|name| line(name, "")));
+        assert_eq!(Trace::through(&lines, false).text, "at leave\nat run");
     }
 }

@@ -302,8 +302,9 @@ fn what_breaks_the_contract_is_the_guests_failure() {
 
 #[test]
 fn a_guest_that_cannot_be_started_is_not_the_hosts_failure() {
-    let guest = Guest { functions: "(table 2000000 funcref)".to_owned(), ..Guest::default() };
-    let (message, _) = told(&failure(&guest, &Limits::default()));
+    let guest = Guest { functions: "(table 20 funcref)".to_owned(), ..Guest::default() };
+    let limits = Limits { table_elements: 10, ..Limits::default() };
+    let (message, _) = told(&failure(&guest, &limits));
     assert!(message.starts_with("it cannot be started: "), "{message}");
 }
 
