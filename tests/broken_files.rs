@@ -62,10 +62,14 @@ fn sources() {
 #[test]
 fn a_file_that_is_not_there() {
     let place = Place::new();
-    for command in ["run nosuch.wasm", "check nosuch.wasm", "show nosuch.wasm", "run ."] {
+    for command in ["run nosuch.wasm", "check nosuch.wasm", "show nosuch.wasm"] {
         let told = place.wflow(command).fails(2);
         assert!(told.stderr.starts_with("error: cannot read the flow '"), "{told}");
         assert_eq!(told.stderr.lines().count(), 1, "{told}");
+    }
+    for command in ["run .", "check .", "check . --json", "show ."] {
+        let told = place.wflow(command).fails(2);
+        assert!(told.stderr.contains("make a flow of it with `wflow build .`"), "{told}");
     }
 }
 

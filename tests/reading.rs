@@ -125,10 +125,11 @@ fn what_is_not_there_is_told_with_what_was_meant() {
 }
 
 #[test]
-fn malformed_pathspecs_are_wrong_usage() {
+fn malformed_pathspecs_are_told_as_such() {
     let (place, _) = two_runs();
     let mut book = String::new();
     for words in [
+        "dump latst/end",
         "dump latest//start",
         "dump /latest/start",
         "dump CounterFlow/start/1",
@@ -136,10 +137,11 @@ fn malformed_pathspecs_are_wrong_usage() {
         "dump latest/st-art",
         "logs 99999999999999999999/start",
         "list ../../etc",
-        "dump",
-        "logs",
-        "dump latest/end --output x.bin",
     ] {
+        let told = place.wflow(words).fails(1);
+        book += &format!("# {words}\n{}\n", told.stderr);
+    }
+    for words in ["dump", "logs", "dump latest/end --output x.bin"] {
         let told = place.wflow(words).fails(2);
         book += &format!("# {words}\n{}\n", told.stderr);
     }

@@ -199,7 +199,10 @@ fn unknown(error: &clap::Error, flow: &Flow) -> CliError {
     let names = command.get_arguments().filter_map(Arg::get_long);
     let advice = match nearest(word.trim_start_matches('-'), names) {
         Some(meant) => format!("did you mean '--{meant}'?"),
-        None => "a value that begins with a hyphen is given as in '--name=-1'".to_owned(),
+        None if word.starts_with('-') => {
+            "a value that begins with a hyphen is given as in '--name=-1'".to_owned()
+        }
+        None => "what stands behind the flow is given as '--name VALUE'".to_owned(),
     };
     CliError::usage(anyhow!(
         "{} has no parameter or option '{word}': {advice}\n\nFor what there is, try 'wflow run \
