@@ -31,6 +31,7 @@ lint:
 	cd guest-sdk && cargo clippy --locked --all-targets --target-dir ../target/guest-sdk -- -D warnings
 	cd examples && cargo fmt --all --check
 	cd tests/flows && cargo fmt --all --check
+	cd bench/tiny && cargo fmt --all --check
 
 build: setup
 	cargo build --release --locked --workspace

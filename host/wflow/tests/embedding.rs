@@ -1,5 +1,7 @@
 //! The library as a program uses it: load, run, watch, cancel, read back.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::sync::Arc;
 use std::sync::Mutex;
 
@@ -77,14 +79,17 @@ fn a_run_is_watched_and_read_back() {
     let options = RunOptions::new().max_workers(1).observer(Arc::clone(&watch) as Arc<_>);
     let report = flow(&host(), "").run(&store, options.parameter("count", "3")).unwrap();
     assert_eq!((report.status, report.tasks), (RunStatus::Done, 2));
-    assert_eq!(*watch.told.lock().unwrap(), [
-        "HandFlow started",
-        "start/1 started",
-        "start/1 finished",
-        "end/1 started",
-        "end/1 finished",
-        "Done"
-    ]);
+    assert_eq!(
+        *watch.told.lock().unwrap(),
+        [
+            "HandFlow started",
+            "start/1 started",
+            "start/1 finished",
+            "end/1 started",
+            "end/1 finished",
+            "Done"
+        ]
+    );
     let run = client::run_by_id(&store, report.run).unwrap();
     let end = run.step("end").unwrap().task("1").unwrap();
     assert_eq!(end.get::<i64>("count").unwrap(), 3);
