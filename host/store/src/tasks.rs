@@ -2,6 +2,7 @@
 
 use rusqlite::Connection;
 use rusqlite::OptionalExtension;
+use rusqlite::Params;
 use rusqlite::Row;
 use rusqlite::params;
 use wflow_model::TaskId;
@@ -50,26 +51,12 @@ impl Store {
         // No key is empty, so all of them are greater than this.
         let after = after.map(TaskId::sort_key).unwrap_or_default();
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = self.shared().pool().with(|connection| {
-            let read = || {
-                connection
-                    .prepare_cached(
-                        "SELECT key, record FROM tasks WHERE run = ?1 AND step = ?2 AND key > ?3
-                         ORDER BY key LIMIT ?4",
-                    )?
-                    .query_map(params![columns::run(run), step.0, after, limit], |row| {
-                        Ok(decode(
-                            run,
-                            step,
-                            row.get_ref(0)?.as_blob()?,
-                            row.get_ref(1)?.as_blob()?,
-                        ))
-                    })?
-                    .collect::<rusqlite::Result<Vec<_>>>()
-            };
-            read().during(self.path(), DOING)
-        })?;
-        rows.into_iter().collect()
+        self.page(
+            run,
+            "SELECT key, record, step FROM tasks WHERE run = ?1 AND step = ?2 AND key > ?3
+             ORDER BY key LIMIT ?4",
+            params![columns::run(run), step.0, after, limit],
+        )
     }
 
     /// The tasks of a run that failed, by step and id; at most `limit`.
@@ -79,21 +66,24 @@ impl Store {
     /// If a record is damaged or the catalog cannot be read.
     pub fn failed_tasks(&self, run: RunId, limit: usize) -> Result<Vec<TaskRecord>> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.page(
+            run,
+            "SELECT key, record, step FROM tasks WHERE run = ?1 AND status <> 0
+             ORDER BY step, key LIMIT ?2",
+            params![columns::run(run), limit],
+        )
+    }
+
+    /// The tasks of a run that a query yields, as `key, record, step`.
+    fn page(&self, run: RunId, query: &str, values: impl Params) -> Result<Vec<TaskRecord>> {
         let rows = self.shared().pool().with(|connection| {
             let read = || {
                 connection
-                    .prepare_cached(
-                        "SELECT key, record, step FROM tasks WHERE run = ?1 AND status <> 0
-                         ORDER BY step, key LIMIT ?2",
-                    )?
-                    .query_map(params![columns::run(run), limit], |row| {
-                        let step = StepIndex(row.get(2)?);
-                        Ok(decode(
-                            run,
-                            step,
-                            row.get_ref(0)?.as_blob()?,
-                            row.get_ref(1)?.as_blob()?,
-                        ))
+                    .prepare_cached(query)?
+                    .query_map(values, |row| {
+                        let (key, record) =
+                            (row.get_ref(0)?.as_blob()?, row.get_ref(1)?.as_blob()?);
+                        Ok(decode(run, StepIndex(row.get(2)?), key, record))
                     })?
                     .collect::<rusqlite::Result<Vec<_>>>()
             };
