@@ -20,6 +20,7 @@ use crate::items::Items;
 use crate::join::JoinInputs;
 use crate::log::LogCapture;
 use crate::schedule::Advance;
+use crate::schedule::Frame;
 use crate::schedule::Start;
 use crate::session::Session;
 use crate::slots::Slots;
@@ -134,12 +135,9 @@ impl LocalExecutor {
 
     fn context(&self, task: &Task) -> TaskContext {
         let run = &self.run;
-        let frame = |frame: &crate::schedule::Frame<Arc<Items>>| wflow_sandbox::Frame {
+        let frame = |frame: &Frame<Arc<Items>>| wflow_sandbox::Frame {
             step: Arc::clone(&run.steps[frame.step.get()]),
-            artifact: match &run.graph.step(frame.step).transition {
-                wflow_model::graph::Transition::Foreach { over, .. } => over.as_str().into(),
-                _ => "".into(),
-            },
+            artifact: frame.items.name(),
             index: frame.index,
             width: frame.width,
         };

@@ -10,15 +10,21 @@ use wflow_sandbox::Value;
 /// A list, and where its items are. Split once, and shared by all tasks of the foreach.
 #[derive(Debug)]
 pub(crate) struct Items {
+    name: Arc<str>,
     list: Value,
     places: Vec<Range<usize>>,
 }
 
 impl Items {
-    /// Finds the items of a list.
-    pub(crate) fn split(list: Value) -> Result<Self, CborError> {
+    /// Finds the items of the list that is the artifact of that name.
+    pub(crate) fn split(name: &str, list: Value) -> Result<Self, CborError> {
         let places = cbor::items(&list.format, &list.data)?;
-        Ok(Self { list, places })
+        Ok(Self { name: name.into(), list, places })
+    }
+
+    /// The name of the artifact that the list is, shared.
+    pub(crate) fn name(&self) -> Arc<str> {
+        Arc::clone(&self.name)
     }
 
     /// How many there are.

@@ -94,7 +94,7 @@ impl Session {
         }
         let joined = self.inputs.is_some()
             || self.inherits.as_ref().is_some_and(|inherits| inherits.join().is_some());
-        if let Some(setter) = self.setter(&name).filter(|_| joined) {
+        if joined && let Some(setter) = self.setter(&name) {
             return format!(
                 "artifact `{name}` is set in step `{setter}`, and was lost in a join after that: a \
                  join carries nothing over by itself. Assign it there, or call merge_artifacts there"

@@ -53,7 +53,7 @@ fn split(session: &Session, over: &str) -> Result<(Arc<Items>, u32), Box<Failure
         .artifact(over)
         .and_then(|artifact| session.run.value(&artifact))
         .map_err(|problem| fail(problem.to_string(), &set_it))?;
-    let items = Items::split(list).map_err(|error| fail(error.to_string(), &set_it))?;
+    let items = Items::split(over, list).map_err(|error| fail(error.to_string(), &set_it))?;
     let limit = session.run.policy.max_num_splits;
     match u32::try_from(items.len()) {
         Ok(width) if width <= limit => Ok((Arc::new(items), width)),
