@@ -165,10 +165,20 @@ impl inputs::Host for Host {
     }
 }
 
-/// What one instantiation and call of the step `work` cost.
-pub(crate) struct Floor {
+/// What one task, or one call of the floor, cost.
+pub(crate) struct Cost {
     pub(crate) cpu: Duration,
     pub(crate) wall: Duration,
+}
+
+impl Cost {
+    /// More than anything costs.
+    pub(crate) const MAX: Self = Self { cpu: Duration::MAX, wall: Duration::MAX };
+
+    /// The lower of two, by CPU.
+    pub(crate) fn lower(self, other: Self) -> Self {
+        if other.cpu < self.cpu { other } else { self }
+    }
 }
 
 /// A component that is ready to be instantiated.
@@ -189,7 +199,7 @@ impl Bare {
     }
 
     /// Runs the step so many times, one after the other.
-    pub(crate) fn measure(&self, times: u32) -> Result<Floor> {
+    pub(crate) fn measure(&self, times: u32) -> Result<Cost> {
         let (wall, cpu) = (Instant::now(), ProcessTime::now());
         for _ in 0..times {
             let host = Host { wasi: WasiCtx::builder().build(), table: ResourceTable::new() };
@@ -201,6 +211,6 @@ impl Bare {
                 return Err(wasmtime::Error::msg(failure.message));
             }
         }
-        Ok(Floor { cpu: cpu.elapsed() / times, wall: wall.elapsed() / times })
+        Ok(Cost { cpu: cpu.elapsed() / times, wall: wall.elapsed() / times })
     }
 }

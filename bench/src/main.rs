@@ -22,7 +22,7 @@ use wflow::model::record::RunStatus;
 use wflow_build::Toolchain;
 
 use crate::floor::Bare;
-use crate::floor::Floor;
+use crate::floor::Cost;
 
 /// How many tasks a run has, and the floor calls.
 const WIDTHS: [u32; 3] = [100, 1_000, 10_000];
@@ -42,17 +42,10 @@ fn main() -> Result<()> {
     println!("| tasks | floor, CPU us | task, CPU us | CPU ratio | cores busy |");
     println!("|------:|--------------:|-------------:|----------:|-----------:|");
     for width in WIDTHS {
-        let mut floor = Floor { cpu: Duration::MAX, wall: Duration::MAX };
-        let mut task = floor_of_nothing();
+        let (mut floor, mut task) = (Cost::MAX, Cost::MAX);
         for _ in 0..ROUNDS {
-            let measured = bare.measure(width).map_err(engine)?;
-            if measured.cpu < floor.cpu {
-                floor = measured;
-            }
-            let measured = run(&flow, width)?;
-            if measured.cpu < task.cpu {
-                task = measured;
-            }
+            floor = floor.lower(bare.measure(width).map_err(engine)?);
+            task = task.lower(run(&flow, width)?);
         }
         let micros = |time: Duration| time.as_secs_f64() * 1e6;
         println!(
@@ -77,18 +70,14 @@ fn engine(error: wasmtime::Error) -> anyhow::Error {
     anyhow::anyhow!("{error:#}")
 }
 
-fn floor_of_nothing() -> Floor {
-    Floor { cpu: Duration::MAX, wall: Duration::MAX }
-}
-
 /// A run of so many tasks into a store of its own: what each cost.
-fn run(flow: &Flow, width: u32) -> Result<Floor> {
+fn run(flow: &Flow, width: u32) -> Result<Cost> {
     let folder = tempfile::tempdir_in("target")?;
     let store = Store::create_or_open(&folder.path().join("store"))?;
     let options = RunOptions::new().max_num_splits(width).parameter("width", width.to_string());
     let (wall, cpu) = (Instant::now(), ProcessTime::now());
     let report = flow.run(&store, options).context("running the flow")?;
-    let cost = Floor { cpu: cpu.elapsed() / width, wall: wall.elapsed() / width };
+    let cost = Cost { cpu: cpu.elapsed() / width, wall: wall.elapsed() / width };
     ensure!(report.status == RunStatus::Done, "the run did not finish");
     Ok(cost)
 }
