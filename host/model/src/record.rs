@@ -156,6 +156,17 @@ pub struct TaskRecord {
     pub stdout: Log,
     /// What it wrote to standard error.
     pub stderr: Log,
+    /// Where it was executed, if not in this run: it was reused when the run resumed another.
+    pub origin: Option<Origin>,
+}
+
+/// Where a task that was reused has been executed.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Origin {
+    /// The run. The step has the same name there and the task the same id.
+    pub run: RunId,
+    /// The component that was executed.
+    pub component: Digest,
 }
 
 /// How a run stands.
@@ -188,6 +199,17 @@ pub struct RunRecord {
     pub logical_time: u64,
     /// The version of wflow that runs it.
     pub host_version: String,
+    /// What it resumes, if it does not begin anew.
+    pub resumes: Option<Resumed>,
+}
+
+/// What a run resumes.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Resumed {
+    /// The run whose finished tasks it took over.
+    pub run: RunId,
+    /// The step that was to be executed again, whether it had finished or not.
+    pub from: Option<Name>,
 }
 
 /// The summary of a run's end.
@@ -201,8 +223,30 @@ pub struct RunEnd {
     pub failed: Option<TaskRef>,
 }
 
-/// The version byte of the encoding that this program writes.
-const VERSION: u8 = 1;
+/// The version byte of the encoding that this program writes. It reads this and all before it:
+///
+/// 1. the first;
+/// 2. tasks and runs say what they were resumed from.
+const VERSION: u8 = 2;
+
+/// A record that is kept.
+pub trait Record: Serialize + DeserializeOwned {
+    /// How the fields are written that version 1 did not have, where they are empty. They are the
+    /// last ones.
+    const NEW_IN_2: &'static [u8];
+}
+
+impl Record for TaskRecord {
+    const NEW_IN_2: &'static [u8] = &[0];
+}
+
+impl Record for RunRecord {
+    const NEW_IN_2: &'static [u8] = &[0];
+}
+
+impl Record for RunEnd {
+    const NEW_IN_2: &'static [u8] = &[];
+}
 
 /// A record could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -223,27 +267,33 @@ pub enum DecodeError {
 /// # Errors
 ///
 /// If the record cannot be written down, which no record of this module runs into.
-pub fn encode<T: Serialize>(record: &T) -> Result<Vec<u8>, postcard::Error> {
+pub fn encode<T: Record>(record: &T) -> Result<Vec<u8>, postcard::Error> {
     // Most records fit into this, and so are not moved while they grow.
     let mut bytes = Vec::with_capacity(256);
     bytes.push(VERSION);
     postcard::to_extend(record, bytes)
 }
 
-/// Decodes a record that [`encode`] wrote.
+/// Decodes a record that [`encode`] wrote, in this or an older version of this program.
 ///
 /// # Errors
 ///
-/// If the bytes are damaged or of another version.
-pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
+/// If the bytes are damaged or of a newer version.
+pub fn decode<T: Record>(bytes: &[u8]) -> Result<T, DecodeError> {
     match bytes.split_first() {
         None => Err(DecodeError::Empty),
-        Some((&VERSION, body)) => match postcard::take_from_bytes(body) {
-            Ok((record, [])) => Ok(record),
-            Ok(_) => Err(DecodeError::Damaged(postcard::Error::SerdeDeCustom)),
-            Err(error) => Err(DecodeError::Damaged(error)),
-        },
+        Some((&VERSION, body)) => whole(body),
+        Some((1, body)) => whole(&[body, T::NEW_IN_2].concat()),
         Some((&version, _)) => Err(DecodeError::Version(version)),
+    }
+}
+
+/// Reads a record that takes up all of the bytes.
+fn whole<T: Record>(body: &[u8]) -> Result<T, DecodeError> {
+    match postcard::take_from_bytes(body) {
+        Ok((record, [])) => Ok(record),
+        Ok(_) => Err(DecodeError::Damaged(postcard::Error::SerdeDeCustom)),
+        Err(error) => Err(DecodeError::Damaged(error)),
     }
 }
 
@@ -264,5 +314,33 @@ impl TaskRecord {
     /// Which task of the step.
     pub fn task(&self) -> &TaskId {
         &self.id.task
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The end of a run and a run, as version 1 of this program wrote them.
+    const END: &[u8] = &[1, 2, 14, 1, 3, 1, 5, 1];
+    const RUN: &[u8] =
+        b"\x01\x01F\x02{}\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\
+        \x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x00\x2a\x09\x050.1.0";
+
+    #[test]
+    fn records_of_version_1_are_read() {
+        let end: RunEnd = decode(END).unwrap();
+        assert_eq!((end.status, end.finished), (RunStatus::Failed, Timestamp(7)));
+        let run: RunRecord = decode(RUN).unwrap();
+        assert_eq!((run.flow.as_str(), run.seed, run.resumes), ("F", 42, None));
+        assert_eq!(run.component, Digest::from_bytes([7; 32]));
+    }
+
+    #[test]
+    fn other_versions_are_refused() {
+        let mut bytes = END.to_vec();
+        bytes[0] = VERSION + 1;
+        assert_eq!(decode::<RunEnd>(&bytes), Err(DecodeError::Version(VERSION + 1)));
+        assert_eq!(decode::<RunEnd>(&[]), Err(DecodeError::Empty));
     }
 }

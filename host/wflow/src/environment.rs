@@ -170,6 +170,7 @@ mod tests {
             inherited: Artifacts::new(),
             stdout: Log::default(),
             stderr: Log::default(),
+            origin: None,
         }
     }
 

@@ -103,6 +103,7 @@ impl Executor for LocalExecutor {
             inherited: Artifacts::new(),
             stdout: self.keep_log(stdout)?,
             stderr: self.keep_log(stderr)?,
+            origin: None,
         };
         let hands_on =
             Environment::after(task.inherits.as_ref(), task.inputs.as_ref(), &mut record);

@@ -92,6 +92,7 @@ impl Flow {
             seed: policy.seed,
             logical_time: policy.logical_time,
             host_version: env!("CARGO_PKG_VERSION").to_owned(),
+            resumes: None,
         };
         writer.register(&record)?;
         let run = writer.run();

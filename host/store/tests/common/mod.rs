@@ -43,6 +43,7 @@ pub fn flow(text: &str) -> RunRecord {
         seed: 1,
         logical_time: 2,
         host_version: "0.1.0".to_owned(),
+        resumes: None,
     }
 }
 
@@ -64,6 +65,7 @@ pub fn done(id: TaskRef) -> TaskRecord {
         inherited: Artifacts::new(),
         stdout: Log::default(),
         stderr: Log::default(),
+        origin: None,
     }
 }
 
