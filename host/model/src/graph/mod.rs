@@ -1,6 +1,7 @@
 //! The graph of a flow: what a component describes, checked.
 
 mod balance;
+mod compare;
 mod diagnostic;
 mod document;
 mod order;
@@ -9,6 +10,7 @@ mod problems;
 mod resolve;
 mod rules;
 
+pub use compare::Before;
 pub use diagnostic::Diagnostic;
 pub use diagnostic::InvalidFlow;
 use serde::Serialize;
