@@ -155,6 +155,14 @@ pub enum StoreError {
         /// How.
         why: &'static str,
     },
+    /// The run is being written, so it can be neither held nor removed.
+    #[error("run {0} is still being written: wait until it has ended, or stop it")]
+    Live(RunId),
+    /// Somebody needs the run, so it cannot be removed.
+    #[error(
+        "run {0} is in use: a run that resumes it is reading it; try again when that has begun"
+    )]
+    Held(RunId),
     /// The run has ended, so nothing can be added to it.
     #[error("run {0} has ended: nothing more can be written to it")]
     Ended(RunId),

@@ -5,7 +5,8 @@
 //! - `catalog.sqlite`: runs, tasks, and the blobs of middle size; SQLite in WAL mode;
 //! - `blobs/ab/abcd...`: the large blobs, a file each, named by digest;
 //! - `tmp/`: files on their way to become blobs;
-//! - `live/<run>`: a file for each run that is being written, locked by its process.
+//! - `live/<run>`: a file for each run that is being written, locked by its process;
+//! - `live/<run>.hold`: a file for each run that is being resumed or removed, likewise.
 //!
 //! # Where an artifact lives
 //!
@@ -43,6 +44,7 @@ mod columns;
 mod commit;
 mod error;
 mod files;
+mod hold;
 mod live;
 mod pool;
 mod queue;
@@ -60,6 +62,7 @@ pub use artifact::ROW_MAX;
 pub use error::RecordFault;
 pub use error::Result;
 pub use error::StoreError;
+pub use hold::RunHold;
 pub use runs::FlowSummary;
 pub use runs::Run;
 pub use runs::RunState;

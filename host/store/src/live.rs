@@ -46,6 +46,18 @@ impl Drop for LiveLock {
     }
 }
 
+/// The runs that have a file here: all that are being written, and those whose process was
+/// killed.
+pub(crate) fn marked(folder: &Dir, store: &Path) -> Result<Vec<RunId>> {
+    const DOING: &str = "looking which runs are being written";
+    let mut runs = Vec::new();
+    for entry in folder.entries().during(store, DOING)? {
+        let name = entry.during(store, DOING)?.file_name();
+        runs.extend(name.to_str().and_then(|name| name.parse::<RunId>().ok()));
+    }
+    Ok(runs)
+}
+
 /// Whether some process, this one included, is writing the run.
 pub(crate) fn is_live(folder: &Dir, run: RunId, store: &Path) -> Result<bool> {
     const DOING: &str = "looking whether the run is being written";

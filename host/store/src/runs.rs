@@ -173,6 +173,11 @@ impl Store {
         Ok(Some(Run { summary: self.summary(columns)?, record, end }))
     }
 
+    /// Whether there is such a run.
+    pub(crate) fn has_run(&self, run: RunId) -> Result<bool> {
+        Ok(self.status_now(run)?.is_some())
+    }
+
     /// What was known of a run when it began. Asked for the same run again and again, it answers
     /// from memory.
     ///

@@ -23,6 +23,8 @@ use crate::error::StoreError;
 use crate::error::While;
 use crate::files::BlobFiles;
 use crate::files::sync_folder;
+use crate::hold::RunHold;
+use crate::live;
 use crate::pool::Pool;
 use crate::queue::Pending;
 use crate::queue::Queue;
@@ -148,6 +150,25 @@ impl Store {
     /// If the store cannot be written.
     pub fn reserve(&self, now: Timestamp) -> Result<RunWriter> {
         RunWriter::reserve(Arc::clone(&self.shared), now)
+    }
+
+    /// Keeps a run from being removed while another one resumes it.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such run, if a process is still writing it, or if the store cannot be
+    /// written.
+    pub fn hold(&self, run: RunId) -> Result<RunHold> {
+        let hold = RunHold::take(self.shared.live(), run, self.path())?;
+        // Only now: before it was held it could have gone after the look.
+        if !self.has_run(run)? {
+            return Err(StoreError::NoRun(run));
+        }
+        // Who has stopped writing a run never begins again.
+        if live::is_live(self.shared.live(), run, self.path())? {
+            return Err(StoreError::Live(run));
+        }
+        Ok(hold)
     }
 
     /// Everything that any process committed to the store is on disk when this returns.

@@ -59,6 +59,28 @@ impl Store {
         )
     }
 
+    /// Committed tasks of a step in the order of their ids: this one, if there is one of that id,
+    /// and those after it; at most `limit`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::tasks`].
+    pub fn tasks_from(
+        &self,
+        run: RunId,
+        step: StepIndex,
+        first: &TaskId,
+        limit: usize,
+    ) -> Result<Vec<TaskRecord>> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.page(
+            run,
+            "SELECT key, record, step FROM tasks WHERE run = ?1 AND step = ?2 AND key >= ?3
+             ORDER BY key LIMIT ?4",
+            params![columns::run(run), step.0, first.sort_key(), limit],
+        )
+    }
+
     /// The tasks of a run that failed, by step and id; at most `limit`.
     ///
     /// # Errors
