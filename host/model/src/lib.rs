@@ -11,8 +11,10 @@ pub mod name;
 pub mod parameter;
 pub mod pathspec;
 pub mod record;
+pub mod tag;
 pub mod task;
 
 pub use digest::Digest;
 pub use name::Name;
+pub use tag::Tag;
 pub use task::TaskId;

@@ -85,6 +85,7 @@ fn settle_files(batch: &[Item], shared: &Shared) -> Result<()> {
 struct Statements<'a> {
     begin: Statement<'a>,
     run: Statement<'a>,
+    tag: Statement<'a>,
     commit: Statement<'a>,
     task: Statement<'a>,
     again: Statement<'a>,
@@ -107,6 +108,7 @@ impl<'a> Statements<'a> {
             run: connection.prepare(
                 "INSERT INTO runs (id, flow, status, created, record) VALUES (?1, ?2, ?3, ?4, ?5)",
             )?,
+            tag: connection.prepare("INSERT INTO tags (run, tag) VALUES (?1, ?2)")?,
             commit: connection.prepare("COMMIT")?,
             task: connection.prepare(
                 "INSERT INTO tasks (run, step, key, attempt, status, record)
@@ -144,6 +146,9 @@ impl<'a> Statements<'a> {
                 Item::Begin(row) => {
                     let status = columns::run_status(RunStatus::Running);
                     self.run.execute(params![id, row.flow, status, row.created, row.record])?;
+                    for tag in &row.tags {
+                        self.tag.execute(params![id, tag])?;
+                    }
                 }
                 Item::Task(row) => self.task(id, row, counts.entry(row.step).or_default())?,
                 Item::Blob(digest, Pending::Row(bytes)) => {

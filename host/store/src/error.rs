@@ -41,6 +41,16 @@ pub enum StoreError {
         /// The newest format that this program knows.
         supported: i64,
     },
+    /// An older wflow wrote the store, and it cannot be changed.
+    #[error(
+        "the store {} has an older format, and it cannot be brought to format {supported} because it is read-only: make it writable and open it once, or read it with the wflow that made it", path.display()
+    )]
+    Older {
+        /// The folder of the store.
+        path: PathBuf,
+        /// The format that this program needs.
+        supported: i64,
+    },
     /// There is no room left.
     #[error(
         "no space left for the store {} while {doing}: free some, then resume the run", path.display()
@@ -129,6 +139,9 @@ pub enum StoreError {
     /// A record that should be written cannot be encoded, or does not fit the catalog.
     #[error("a record cannot be written: {0}")]
     Unwritable(&'static str),
+    /// A run cannot have so many tags.
+    #[error("{0} tags are too many: a run has at most {max}", max = wflow_model::Tag::MAX_PER_RUN)]
+    TooManyTags(usize),
     /// The store holds no such run.
     #[error("the store holds no run {0}")]
     NoRun(RunId),

@@ -70,4 +70,5 @@ pub use runs::RunSummary;
 pub use runs::StepSummary;
 pub use store::Store;
 pub use stream::BlobWriter;
+pub use writer::Commits;
 pub use writer::RunWriter;

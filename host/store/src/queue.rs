@@ -54,6 +54,7 @@ pub(crate) struct RunRow {
     pub(crate) flow: String,
     pub(crate) created: i64,
     pub(crate) record: Vec<u8>,
+    pub(crate) tags: Vec<String>,
 }
 
 /// A task as the catalog holds it.

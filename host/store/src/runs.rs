@@ -1,11 +1,13 @@
 //! Reading runs.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rusqlite::OptionalExtension;
 use rusqlite::Row;
 use rusqlite::params;
 use wflow_model::Name;
+use wflow_model::Tag;
 use wflow_model::record;
 use wflow_model::record::RunEnd;
 use wflow_model::record::RunId;
@@ -263,6 +265,25 @@ impl Store {
             };
             read().during(self.path(), DOING)
         })
+    }
+
+    /// The tags of a run.
+    ///
+    /// # Errors
+    ///
+    /// If the catalog cannot be read or holds what no wflow writes.
+    pub fn tags(&self, run: RunId) -> Result<BTreeSet<Tag>> {
+        let rows = self.shared().pool().with(|connection| {
+            let read = || {
+                connection
+                    .prepare_cached("SELECT tag FROM tags WHERE run = ?1")?
+                    .query_map([columns::run(run)], |row| row.get::<_, String>(0))?
+                    .collect::<rusqlite::Result<Vec<_>>>()
+            };
+            read().during(self.path(), DOING)
+        })?;
+        let damaged = |_| StoreError::DamagedRun { run, source: RecordFault::Column("tag") };
+        rows.iter().map(|tag| Tag::new(tag).map_err(damaged)).collect()
     }
 
     fn summary(&self, columns: Columns) -> Result<RunSummary> {

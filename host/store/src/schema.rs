@@ -4,6 +4,8 @@ use std::path::Path;
 
 use rusqlite::Connection;
 use rusqlite::OpenFlags;
+use rusqlite::Transaction;
+use rusqlite::TransactionBehavior;
 use rusqlite::config::DbConfig;
 
 use crate::error::BUSY_TIMEOUT;
@@ -17,7 +19,7 @@ pub(crate) const CATALOG: &str = "catalog.sqlite";
 pub(crate) const CATALOG_LOG: &str = "catalog.sqlite-wal";
 
 /// The version of the tables below.
-pub(crate) const VERSION: i64 = 1;
+pub(crate) const VERSION: i64 = 2;
 /// Marks an SQLite file as ours: `wflw`.
 const APPLICATION: i64 = 0x7766_6c77;
 
@@ -68,6 +70,17 @@ CREATE TABLE blobs (
 CREATE UNIQUE INDEX blobs_by_digest ON blobs (digest);
 "#;
 
+/// What version 2 added: words by which runs are found. The primary key finds the tags of a run,
+/// the index the runs of a tag.
+const TAGS: &str = "
+CREATE TABLE tags (
+    run INTEGER NOT NULL,
+    tag TEXT NOT NULL,
+    PRIMARY KEY (run, tag)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX tags_by_tag ON tags (tag, run);
+";
+
 /// The `coding` of a blob whose row holds its plain bytes; others are for compression to come.
 pub(crate) const CODING_PLAIN: i64 = 0;
 
@@ -80,8 +93,12 @@ pub(crate) fn create(file: &Path, store: &Path) -> Result<()> {
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(file, flags).during(store, DOING)?;
     connection.pragma_update(None, "page_size", 4096).during(store, DOING)?;
+    // Space can be given back a little at a time, while others write. It costs a page in 800, and
+    // no time that could be measured.
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL").during(store, DOING)?;
     let transaction = connection.transaction().during(store, DOING)?;
     transaction.execute_batch(TABLES).during(store, DOING)?;
+    transaction.execute_batch(TAGS).during(store, DOING)?;
     transaction.pragma_update(None, "application_id", APPLICATION).during(store, DOING)?;
     transaction.pragma_update(None, "user_version", VERSION).during(store, DOING)?;
     transaction.commit().during(store, DOING)?;
@@ -99,7 +116,9 @@ pub(crate) fn connect(store: &Path) -> Result<Connection> {
         Connection::open_with_flags(store.join(CATALOG), flags).during(store, DOING)?;
     connection.busy_timeout(BUSY_TIMEOUT).during(store, DOING)?;
     connection.set_prepared_statement_cache_capacity(32);
-    check(&connection, store)?;
+    if version(&connection, store)? < VERSION {
+        migrate(&connection, store)?;
+    }
     connection.execute_batch(SETTINGS).during(store, DOING)?;
     checkpoint_on_close(&connection, false);
     Ok(connection)
@@ -135,17 +154,59 @@ fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<i64> {
     connection.pragma_query_value(None, name, |row| row.get(0))
 }
 
-/// The catalog is one of ours, of a version that this program reads.
-fn check(connection: &Connection, store: &Path) -> Result<()> {
+/// The version of the catalog, which is one of ours that this program reads.
+fn version(connection: &Connection, store: &Path) -> Result<i64> {
     const DOING: &str = "reading the version of its catalog";
     let foreign = |why| StoreError::NotAStore { path: store.to_path_buf(), why };
     if pragma(connection, "application_id").during(store, DOING)? != APPLICATION {
         return Err(foreign("its catalog.sqlite was made by another program"));
     }
-    // There is only one version so far; the next one migrates here what is older.
     match pragma(connection, "user_version").during(store, DOING)? {
-        VERSION => Ok(()),
-        found if found < VERSION => Err(foreign("its catalog has a version that never was")),
+        found @ 1..=VERSION => Ok(found),
+        found if found < 1 => Err(foreign("its catalog has a version that never was")),
         found => Err(StoreError::Newer { path: store.to_path_buf(), found, supported: VERSION }),
+    }
+}
+
+/// Brings a catalog of an older version to that of this program, in one transaction. Records stay
+/// as they are: they say themselves in which encoding they were written.
+fn migrate(connection: &Connection, store: &Path) -> Result<()> {
+    let work = || {
+        let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)
+            .during(store, MIGRATING)?;
+        // Another process may have done it since we looked.
+        if version(&transaction, store)? < 2 {
+            transaction.execute_batch(TAGS).during(store, MIGRATING)?;
+            transaction.pragma_update(None, "user_version", VERSION).during(store, MIGRATING)?;
+        }
+        transaction.commit().during(store, MIGRATING)
+    };
+    work().map_err(|error| match error {
+        StoreError::ReadOnly { path, .. } => StoreError::Older { path, supported: VERSION },
+        error => error,
+    })
+}
+
+const MIGRATING: &str = "bringing its catalog to the format of this wflow";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_catalog_that_is_read_only_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(CATALOG);
+        Connection::open(&file)
+            .unwrap()
+            .execute_batch(&format!(
+                "PRAGMA application_id = {APPLICATION}; PRAGMA user_version = 1;"
+            ))
+            .unwrap();
+        let connection =
+            Connection::open_with_flags(&file, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        let error = migrate(&connection, folder.path()).unwrap_err();
+        assert!(matches!(error, StoreError::Older { supported: VERSION, .. }), "{error}");
+        assert!(error.to_string().contains("read-only: make it writable"), "{error}");
     }
 }

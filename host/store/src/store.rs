@@ -1,5 +1,6 @@
 //! Opening a store, and what its parts share.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -135,7 +136,7 @@ impl Store {
     /// As [`Self::begin`].
     pub fn begin_at(&self, record: &RunRecord, now: Timestamp) -> Result<RunWriter> {
         let writer = self.reserve(now)?;
-        writer.register(record)?;
+        writer.register(record, &BTreeSet::new())?;
         Ok(writer)
     }
 

@@ -1,5 +1,6 @@
 //! Writing a run.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -9,6 +10,7 @@ use std::thread::JoinHandle;
 use rusqlite::Connection;
 use rusqlite::OptionalExtension;
 use rusqlite::TransactionBehavior;
+use wflow_model::Tag;
 use wflow_model::record;
 use wflow_model::record::Artifact;
 use wflow_model::record::Outcome;
@@ -78,21 +80,30 @@ impl RunWriter {
         Ok(Self { sink: Sink { shared, queue }, created: now, rest })
     }
 
-    /// Registers the run: it can be seen when this returns. What was put before, such as the
-    /// values of its parameters, is committed with it.
+    /// Registers the run with its tags: it can be seen when this returns. What was put before,
+    /// such as the values of its parameters, is committed with it.
     ///
     /// # Errors
     ///
-    /// If the store failed, or the run is registered already.
-    pub fn register(&self, record: &RunRecord) -> Result<()> {
+    /// If there are too many tags, if the store failed, or if the run is registered already.
+    pub fn register(&self, record: &RunRecord, tags: &BTreeSet<Tag>) -> Result<()> {
+        if tags.len() > Tag::MAX_PER_RUN {
+            return Err(StoreError::TooManyTags(tags.len()));
+        }
         let encoded = record::encode(record)
             .map_err(|_| StoreError::Unwritable("the record of a run does not encode"))?;
         self.sink.queue.push(Item::Begin(RunRow {
             flow: record.flow.as_str().to_owned(),
             created: self.created.0,
             record: encoded,
+            tags: tags.iter().map(Tag::to_string).collect(),
         }))?;
         self.flush()
+    }
+
+    /// What tells when something is committed.
+    pub fn commits(&self) -> Commits {
+        Commits { queue: Arc::clone(&self.sink.queue) }
     }
 
     /// The id of the run.
@@ -191,6 +202,25 @@ impl RunWriter {
 impl Drop for RunWriter {
     fn drop(&mut self) {
         self.stop();
+    }
+}
+
+/// Tells when what a run handed over is committed. Cheap to clone, and of use to those who report
+/// on a run while it goes on.
+#[derive(Clone, Debug)]
+pub struct Commits {
+    queue: Arc<Queue>,
+}
+
+impl Commits {
+    /// Waits until everything that the run handed over so far is committed: from then on a process
+    /// that is killed loses nothing of it.
+    ///
+    /// # Errors
+    ///
+    /// If not all of it was committed.
+    pub fn wait(&self) -> Result<()> {
+        self.queue.flush()
     }
 }
 

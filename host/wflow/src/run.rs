@@ -1,5 +1,6 @@
 //! A run from its first task to its last.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::Condvar;
@@ -94,7 +95,7 @@ impl Flow {
             host_version: env!("CARGO_PKG_VERSION").to_owned(),
             resumes: None,
         };
-        writer.register(&record)?;
+        writer.register(&record, &BTreeSet::new())?;
         let run = writer.run();
         let context = Arc::new(RunContext {
             graph: Arc::clone(self.shared_graph()),
