@@ -42,6 +42,13 @@ pub(crate) enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, num_args = 0..)]
         words: Vec<OsString>,
     },
+    /// Go on where a run has stopped, and reuse what has finished
+    #[command(disable_help_flag = true, override_usage = "wflow resume [OPTIONS] FLOW [STEP]")]
+    Resume {
+        /// All words behind `resume`; see `wflow resume --help`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, num_args = 0..)]
+        words: Vec<OsString>,
+    },
     /// Print what tasks wrote to standard output and standard error
     Logs(LogsArgs),
     /// Print the artifacts of tasks

@@ -29,6 +29,11 @@ impl CliError {
         Self { error: error.into(), code: USAGE }
     }
 
+    /// Somebody stopped it before there was a run.
+    pub(crate) fn interrupted(error: impl Into<anyhow::Error>) -> Self {
+        Self { error: error.into(), code: INTERRUPTED }
+    }
+
     /// Something failed.
     pub(crate) fn failed(error: impl Into<anyhow::Error>) -> Self {
         Self { error: error.into(), code: FAILED }

@@ -48,6 +48,16 @@ pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.replace(harmful, " "))
 }
 
+/// A word as it is typed into a shell.
+pub(crate) fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@%,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
 /// A number of things: `1 task`, `3 tasks`.
 pub(crate) fn count(number: u64, thing: &str) -> String {
     match number {
@@ -65,6 +75,14 @@ mod tests {
         assert_eq!(harmless("a\tb\n"), "a\tb\n");
         assert_eq!(harmless("a\x1b[2J\x1b]0;title\x07b\x1b[31mred"), "abred");
         assert_eq!(harmless("over\rwritten\u{9b}2J"), "over written 2J");
+    }
+
+    #[test]
+    fn words_of_a_shell_are_quoted_where_they_need_it() {
+        assert_eq!(shell_word("flows/a-b.wasm"), "flows/a-b.wasm");
+        assert_eq!(shell_word("my flow.wasm"), "'my flow.wasm'");
+        assert_eq!(shell_word("it's"), r"'it'\''s'");
+        assert_eq!(shell_word(""), "''");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use wflow_sandbox::SandboxError;
 use wflow_store::StoreError;
 
 use crate::bind::ParameterError;
+use crate::resume::ResumeError;
 
 /// A flow could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +54,12 @@ pub enum RunError {
     /// A parameter is wrong. Nothing has begun.
     #[error(transparent)]
     Parameter(#[from] ParameterError),
+    /// There is nothing to resume, or this flow cannot resume it. Nothing has begun.
+    #[error(transparent)]
+    Resume(#[from] ResumeError),
+    /// It was cancelled while it took over the tasks to be reused. No run has begun.
+    #[error("cancelled before the run began: nothing has changed")]
+    Cancelled,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

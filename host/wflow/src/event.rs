@@ -6,16 +6,29 @@ use wflow_model::record::Failure;
 use wflow_model::record::RunId;
 use wflow_model::record::RunStatus;
 pub use wflow_sandbox::Channel;
+pub use wflow_store::Commits;
 
 /// Something that happened in a run.
 #[derive(Debug, Clone, Copy)]
 pub enum Event<'a> {
-    /// The run has been registered; its first task is about to start.
+    /// The run has been registered, and can be looked at from now on.
     RunStarted {
         /// The flow.
         flow: &'a Name,
         /// The run.
         run: RunId,
+        /// Tells when tasks that were said to be finished are committed. They are so soon, not
+        /// at once; whoever passes the word on should wait for it first.
+        commits: &'a Commits,
+    },
+    /// The run resumes another, and has taken over the tasks that it reuses.
+    RunResumed {
+        /// The run that it resumes.
+        origin: RunId,
+        /// What became of each step, in the order of the graph.
+        steps: &'a [StepReuse<'a>],
+        /// The steps of the origin that the flow has no longer.
+        gone: &'a [&'a Name],
     },
     /// A task is starting.
     TaskStarted {
@@ -76,6 +89,31 @@ pub enum Event<'a> {
         /// How.
         status: RunStatus,
     },
+}
+
+/// What a resumed run reuses of a step.
+#[derive(Debug, Clone, Copy)]
+pub struct StepReuse<'a> {
+    /// The step.
+    pub step: &'a Name,
+    /// How many of its tasks are reused.
+    pub tasks: u64,
+    /// How many of those another component has executed: that its code for the step is the same
+    /// is taken on trust.
+    pub trusted: u64,
+    /// Whether it stands in the graph where it stood.
+    pub change: Change,
+}
+
+/// How the place of a step in its graph has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// Not at all.
+    None,
+    /// The step is new.
+    Added,
+    /// Other steps lead to it, or it joins something else: its tasks cannot be reused.
+    Moved,
 }
 
 /// Watches a run. Called from the threads that run tasks, which wait for it: be quick.

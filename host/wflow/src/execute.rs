@@ -8,7 +8,6 @@ use wflow_model::record::Log;
 use wflow_model::record::Outcome;
 use wflow_model::record::TaskRecord;
 use wflow_sandbox::CancelToken;
-use wflow_sandbox::Channel;
 use wflow_sandbox::Component;
 use wflow_sandbox::TaskContext;
 use wflow_store::StoreError;
@@ -17,14 +16,11 @@ use crate::context::RunContext;
 use crate::context::now;
 use crate::environment::Environment;
 use crate::items::Items;
-use crate::join::JoinInputs;
-use crate::log::LogCapture;
 use crate::schedule::Advance;
 use crate::schedule::Frame;
 use crate::schedule::Start;
 use crate::session::Session;
 use crate::slots::Slots;
-use crate::transition::Decision;
 use crate::transition::decide;
 
 /// A task that may start, in a run.
@@ -34,6 +30,8 @@ pub(crate) type Task = Start<Environment, Arc<Items>>;
 pub(crate) enum Execution {
     /// It returned, and goes on.
     Done(TaskRecord, Advance<Environment, Arc<Items>>),
+    /// It had been done before the run began, and goes on.
+    Known(Advance<Environment, Arc<Items>>),
     /// It failed.
     Failed(TaskRecord),
     /// It was stopped from outside, and leaves nothing.
@@ -65,7 +63,7 @@ impl Executor for LocalExecutor {
             self.run.writer.flush()?;
         }
         let started = now();
-        let session = Box::new(self.session(task));
+        let session = Box::new(Session::new(&self.run, task));
         let limits = &self.run.policy.limits;
         let slot = self.slots.take();
         let (io, result) = self.component.run(self.context(task), limits, cancel, session);
@@ -109,31 +107,12 @@ impl Executor for LocalExecutor {
             Environment::after(task.inherits.as_ref(), task.inputs.as_ref(), &mut record);
         Ok(match decision {
             None => Execution::Failed(record),
-            Some(Decision::Next) => Execution::Done(record, Advance::Next(hands_on)),
-            Some(Decision::Case(step)) => Execution::Done(record, Advance::Case { hands_on, step }),
-            Some(Decision::Foreach { items, width }) => {
-                Execution::Done(record, Advance::Foreach { hands_on, items, width })
-            }
+            Some(decision) => Execution::Done(record, decision.advance(hands_on)),
         })
     }
 }
 
 impl LocalExecutor {
-    fn session(&self, task: &Task) -> Session {
-        let limit = self.run.policy.max_log_bytes;
-        Session {
-            run: Arc::clone(&self.run),
-            id: task.id.clone(),
-            inherits: task.inherits.clone(),
-            frames: task.frames.clone(),
-            inputs: task.inputs.clone().map(JoinInputs::new),
-            artifacts: Artifacts::new(),
-            removed: BTreeSet::new(),
-            stdout: LogCapture::new(Channel::Stdout, limit),
-            stderr: LogCapture::new(Channel::Stderr, limit),
-        }
-    }
-
     fn context(&self, task: &Task) -> TaskContext {
         let run = &self.run;
         let frame = |frame: &Frame<Arc<Items>>| wflow_sandbox::Frame {

@@ -1,8 +1,10 @@
 //! How a flow is to be run.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
+use wflow_model::Tag;
 use wflow_sandbox::CancelToken;
 use wflow_sandbox::Limits;
 
@@ -27,6 +29,7 @@ pub struct RunOptions {
     pub(crate) arguments: Option<Arguments>,
     pub(crate) policy: Policy,
     pub(crate) max_workers: usize,
+    pub(crate) tags: BTreeSet<Tag>,
     pub(crate) observer: Arc<dyn Observer + Send + Sync>,
     pub(crate) cancel: CancelToken,
 }
@@ -85,6 +88,7 @@ impl Default for RunOptions {
                 seed: 0,
                 logical_time: DEFAULT_LOGICAL_TIME,
             },
+            tags: BTreeSet::new(),
             max_workers: std::thread::available_parallelism().map_or(1, usize::from),
             observer: Arc::new(()),
             cancel: CancelToken::new(),
@@ -126,6 +130,13 @@ impl RunOptions {
     #[must_use]
     pub fn max_workers(mut self, workers: usize) -> Self {
         self.max_workers = workers.max(1);
+        self
+    }
+
+    /// Marks the run with a tag, by which it can be found later.
+    #[must_use]
+    pub fn tag(mut self, tag: Tag) -> Self {
+        self.tags.insert(tag);
         self
     }
 

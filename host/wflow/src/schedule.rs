@@ -130,6 +130,10 @@ struct OpenSplit<E, I> {
     items: Option<I>,
     /// How many of the branches were started.
     started: u32,
+    /// Those of them that were set aside.
+    deferred: Vec<u32>,
+    /// Those of them that are to be begun again, the last one first.
+    recalled: Vec<u32>,
     /// How many did not arrive yet.
     missing: u32,
     arrived: Vec<Arrival>,
@@ -153,6 +157,8 @@ pub(crate) struct Scheduler<E, I> {
     ready: Vec<Ready<E>>,
     splits: Vec<Option<OpenSplit<E, I>>>,
     free: Vec<SplitKey>,
+    /// What was set aside outside all splits.
+    deferred: Vec<Ready<E>>,
     in_flight: usize,
     done: bool,
 }
@@ -171,6 +177,7 @@ impl<E: Clone, I: Clone> Scheduler<E, I> {
             ready: vec![first],
             splits: Vec::new(),
             free: Vec::new(),
+            deferred: Vec::new(),
             in_flight: 0,
             done: false,
         }
@@ -225,13 +232,42 @@ impl<E: Clone, I: Clone> Scheduler<E, I> {
         }
     }
 
+    /// Sets aside a task that has not run, until [`Self::recall`]. Of a task within a split the
+    /// whole branch is set aside, to be begun again with its first task: that takes four bytes,
+    /// and there may be a million.
+    pub(crate) fn defer(&mut self, task: Start<E, I>) {
+        self.in_flight -= 1;
+        let Start { id, inherits, inputs, place, .. } = task;
+        match place.split {
+            Some(key) => self.split_mut(key).deferred.push(place.branch),
+            None => self.deferred.push(Ready::Task { id, inherits, inputs, place }),
+        }
+    }
+
+    /// Makes ready again what was set aside; the innermost splits are to go on first.
+    pub(crate) fn recall(&mut self) {
+        self.ready.append(&mut self.deferred);
+        let mut open: Vec<(usize, SplitKey)> = Vec::new();
+        for (position, split) in self.splits.iter_mut().enumerate() {
+            if let Some(split) = split
+                && !split.deferred.is_empty()
+            {
+                split.recalled = std::mem::take(&mut split.deferred);
+                split.recalled.reverse();
+                open.push((split.task.task.indices.len(), SplitKey(position)));
+            }
+        }
+        open.sort_by_key(|(depth, _)| *depth);
+        self.ready.extend(open.into_iter().map(|(_, key)| Ready::Branch(key)));
+    }
+
     /// The next branch of a split that has one, which stays ready while it has more.
     fn start_branch(&mut self, key: SplitKey) -> Start<E, I> {
         let graph = Arc::clone(&self.graph);
         let split = self.split_mut(key);
-        let branch = split.started;
-        split.started += 1;
-        let more = (split.started as usize) < split.arrived.len();
+        let branch = split.recalled.pop().unwrap_or(split.started);
+        split.started = split.started.max(branch + 1);
+        let more = !split.recalled.is_empty() || (split.started as usize) < split.arrived.len();
         let step = match &graph.step(split.task.step).transition {
             Transition::Split(steps) => steps[branch as usize],
             other => other.targets()[0],
@@ -268,6 +304,8 @@ impl<E: Clone, I: Clone> Scheduler<E, I> {
             hands_on,
             items,
             started: 0,
+            deferred: Vec::new(),
+            recalled: Vec::new(),
             missing: width,
             arrived: vec![nobody; width as usize],
         };

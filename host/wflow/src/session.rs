@@ -24,6 +24,7 @@ use crate::context::RunContext;
 use crate::context::refused;
 use crate::environment::Environment;
 use crate::environment::Lookup;
+use crate::execute::Task;
 use crate::items::Items;
 use crate::join::JoinInputs;
 use crate::log::LogCapture;
@@ -50,6 +51,21 @@ pub(crate) struct Session {
 }
 
 impl Session {
+    pub(crate) fn new(run: &Arc<RunContext>, task: &Task) -> Self {
+        let limit = run.policy.max_log_bytes;
+        Self {
+            run: Arc::clone(run),
+            id: task.id.clone(),
+            inherits: task.inherits.clone(),
+            frames: task.frames.clone(),
+            inputs: task.inputs.clone().map(JoinInputs::new),
+            artifacts: Artifacts::new(),
+            removed: BTreeSet::new(),
+            stdout: LogCapture::new(Channel::Stdout, limit),
+            stderr: LogCapture::new(Channel::Stderr, limit),
+        }
+    }
+
     /// What a name means to this task.
     pub(crate) fn artifact(&self, name: &str) -> Result<Artifact, Problem> {
         if let Some(artifact) = self.artifacts.get(name) {

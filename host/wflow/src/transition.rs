@@ -9,7 +9,9 @@ use wflow_model::record::Cause;
 use wflow_model::record::Failure;
 use wflow_model::task::StepIndex;
 
+use crate::environment::Environment;
 use crate::items::Items;
+use crate::schedule::Advance;
 use crate::schedule::next_id;
 use crate::session::Session;
 
@@ -18,6 +20,17 @@ pub(crate) enum Decision {
     Next,
     Foreach { items: Arc<Items>, width: u32 },
     Case(StepIndex),
+}
+
+impl Decision {
+    /// The same, with what the task hands on.
+    pub(crate) fn advance(self, hands_on: Environment) -> Advance<Environment, Arc<Items>> {
+        match self {
+            Self::Next => Advance::Next(hands_on),
+            Self::Foreach { items, width } => Advance::Foreach { hands_on, items, width },
+            Self::Case(step) => Advance::Case { hands_on, step },
+        }
+    }
 }
 
 /// Decides where a task goes on.

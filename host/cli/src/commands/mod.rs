@@ -3,9 +3,11 @@
 mod build;
 mod check;
 mod dump;
+mod execution;
 mod list;
 mod logs;
 mod parameters;
+mod resume;
 mod run;
 mod show;
 
@@ -22,6 +24,7 @@ pub(crate) fn run(cli: Cli, output: &mut Output) -> Result<ExitCode> {
         Command::Check(args) => check::run(&args, output),
         Command::Show(args) => show::run(&args, output).map(|()| ExitCode::SUCCESS),
         Command::Run { words } => run::run(&cli.common, &words, output),
+        Command::Resume { words } => resume::run(&cli.common, &words, output),
         Command::Logs(args) => logs::run(&cli.common, &args, output).map(|()| ExitCode::SUCCESS),
         Command::Dump(args) => dump::run(&cli.common, &args, output).map(|()| ExitCode::SUCCESS),
         Command::List(args) => list::run(&cli.common, &args, output).map(|()| ExitCode::SUCCESS),

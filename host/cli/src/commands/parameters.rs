@@ -7,7 +7,6 @@ use std::env;
 use std::ffi::OsStr;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::anyhow;
 use clap::Arg;
@@ -27,29 +26,18 @@ use wflow::model::name::nearest;
 use wflow::model::parameter::Parameter;
 use wflow::model::parameter::ParameterType;
 
+use super::execution::ExecutionArgs;
 use crate::args::Common;
 use crate::error::CliError;
 use crate::error::Result;
+use crate::quantity;
 
 /// The options of every run.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Options of every run")]
 pub(crate) struct RunArgs {
-    /// Run at most this many tasks at once [default: the number of cores]
-    #[arg(long, value_name = "COUNT", env = "WFLOW_RUN_MAX_WORKERS", hide_env = true, value_parser = clap::value_parser!(u16).range(1..=512))]
-    pub(crate) max_workers: Option<u16>,
-    /// Allow a foreach to yield at most this many tasks
-    #[arg(long, value_name = "COUNT", env = "WFLOW_RUN_MAX_NUM_SPLITS", hide_env = true, default_value_t = wflow::DEFAULT_MAX_NUM_SPLITS)]
-    pub(crate) max_num_splits: u32,
-    /// Keep at most this many megabytes of each stream of a task
-    #[arg(long, value_name = "MB", env = "WFLOW_RUN_MAX_LOG_SIZE", hide_env = true, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
-    pub(crate) max_log_size: u16,
-    /// Stop a task that runs longer than this: seconds, or with a unit as in 500ms, 10s, 5m
-    #[arg(long, value_name = "TIME", env = "WFLOW_RUN_TIMEOUT", hide_env = true, value_parser = time)]
-    pub(crate) timeout: Option<Duration>,
-    /// Let a task use at most this much memory: bytes, or with a unit as in 512M, 2G [default: 1G]
-    #[arg(long, value_name = "SIZE", env = "WFLOW_RUN_MEMORY", hide_env = true, value_parser = size)]
-    pub(crate) memory: Option<u64>,
+    #[command(flatten)]
+    pub(crate) execution: ExecutionArgs,
     /// The seed of the random numbers that tasks draw
     #[arg(
         long,
@@ -60,17 +48,8 @@ pub(crate) struct RunArgs {
     )]
     pub(crate) seed: u64,
     /// The time at which tasks find themselves [default: 2020-01-01T00:00:00Z, in every run]
-    #[arg(long, value_name = "TIME", env = "WFLOW_RUN_NOW", hide_env = true, value_parser = moment)]
+    #[arg(long, value_name = "TIME", env = "WFLOW_RUN_NOW", hide_env = true, value_parser = quantity::moment)]
     pub(crate) now: Option<u64>,
-    /// Write the id of the run to a file
-    #[arg(long, value_name = "FILE", env = "WFLOW_RUN_RUN_ID_FILE", hide_env = true)]
-    pub(crate) run_id_file: Option<PathBuf>,
-    /// Print how the run ended as JSON; the log goes to standard error
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Print no log
-    #[arg(long, short)]
-    pub(crate) quiet: bool,
 }
 
 /// What `wflow run` was told.
@@ -245,47 +224,6 @@ fn inputs(parameter: &Parameter, matches: &ArgMatches) -> Result<Vec<ParameterIn
     sources.into_iter().flatten().map(input).collect()
 }
 
-/// Splits `10ms` into its number and its unit.
-fn quantity(text: &str) -> std::result::Result<(f64, &str), String> {
-    let end = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(end);
-    match number.trim().parse() {
-        Ok(number) if number > 0.0 && f64::is_finite(number) => Ok((number, unit)),
-        _ => Err("a number greater than zero is needed".to_owned()),
-    }
-}
-
-fn time(text: &str) -> std::result::Result<Duration, String> {
-    let (number, unit) = quantity(text)?;
-    let seconds = match unit {
-        "" | "s" => number,
-        "ms" => number / 1e3,
-        "m" | "min" => number * 60.0,
-        "h" => number * 3600.0,
-        _ => return Err("units of time are ms, s, m and h".to_owned()),
-    };
-    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
-}
-
-fn size(text: &str) -> std::result::Result<u64, String> {
-    let (number, unit) = quantity(text)?;
-    let factor = match unit.trim_end_matches('B').trim_end_matches('i') {
-        "" => 1.0,
-        "K" | "k" => 1024.0,
-        "M" => 1024.0 * 1024.0,
-        "G" => 1024.0 * 1024.0 * 1024.0,
-        _ => return Err("units of size are K, M and G".to_owned()),
-    };
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates")]
-    Ok((number * factor) as u64)
-}
-
-/// Nanoseconds since 1970 of a time as RFC 3339 writes it.
-fn moment(text: &str) -> std::result::Result<u64, String> {
-    let at: jiff::Timestamp = text.parse().map_err(|error: jiff::Error| error.to_string())?;
-    u64::try_from(at.as_nanosecond()).map_err(|_| "it must be between 1970 and 2554".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -311,16 +249,5 @@ mod tests {
             assert_eq!(flow_path(&words(text)).unwrap(), PathBuf::from("a.wasm"), "{text}");
         }
         assert!(flow_path(&words("--x 1 a.wasm")).is_err());
-    }
-
-    #[test]
-    fn quantities_have_units() {
-        assert_eq!(time("1.5"), Ok(Duration::from_millis(1500)));
-        assert_eq!(time("500ms"), Ok(Duration::from_millis(500)));
-        assert_eq!(time("2m"), Ok(Duration::from_secs(120)));
-        assert!(time("0").is_err() && time("fast").is_err() && time("1y").is_err());
-        assert_eq!(size("512M"), Ok(512 << 20));
-        assert_eq!(size("2GiB"), Ok(2 << 30));
-        assert_eq!(moment("1970-01-01T00:00:01Z"), Ok(1_000_000_000));
     }
 }

@@ -1,18 +1,15 @@
 //! A run as it is watched: a line for everything that happens, and on a terminal the progress
 //! of wide foreach loops.
 
+mod printer;
+
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io;
 use std::io::IsTerminal;
-use std::io::Write;
-use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
-use std::sync::mpsc;
-use std::thread::JoinHandle;
-use std::time::Duration;
 use std::time::Instant;
 
 use anstream::AutoStream;
@@ -21,9 +18,11 @@ use indicatif::ProgressBar;
 use indicatif::ProgressDrawTarget;
 use indicatif::ProgressStyle;
 use jiff::ZonedDateTime;
+use wflow::event::Change;
 use wflow::event::Channel;
 use wflow::event::Event;
 use wflow::event::Observer;
+use wflow::event::StepReuse;
 use wflow::model::Name;
 use wflow::model::TaskId;
 use wflow::model::record::Failure;
@@ -35,40 +34,26 @@ use crate::output::DIM;
 use crate::output::GOOD;
 use crate::output::NAME;
 
+use printer::Printer;
+use printer::Target;
+
 /// From this width on a foreach has a progress line of its own on a terminal, and the starts and
 /// ends of its tasks are not told one by one.
 const WIDE: u32 = 20;
 
-/// Lines are written out after so long at the latest. In between they are collected: a system
-/// call for each line would be a good part of the cost of a small task.
-const LATENCY: Duration = Duration::from_millis(50);
-
-/// So many bytes are collected at most.
-const BUFFER: usize = 32 << 10;
-
 /// Watches a run for the person in front of the terminal, or for a file.
 pub(crate) struct Console {
-    lines: Arc<Mutex<Lines>>,
-    quiet: bool,
-    /// Ends the thread that writes out what was collected.
-    flusher: Mutex<Option<(mpsc::Sender<()>, JoinHandle<()>)>>,
+    /// None if nothing is to be told.
+    lines: Option<Mutex<Lines>>,
 }
 
 struct Lines {
-    buffer: String,
+    printer: Printer,
     clock: Clock,
     run: String,
-    target: Target,
     progress: Option<Progress>,
     terminal: bool,
     colour: bool,
-    /// The first error of writing: whoever read our output may have gone.
-    error: Option<io::Error>,
-}
-
-enum Target {
-    Stdout,
-    Stderr,
 }
 
 /// The bars of the wide foreach loops that are open: one line, for the newest of them.
@@ -85,37 +70,33 @@ struct Loop {
 impl Console {
     /// A console for one run. With `to_stderr` standard output stays free for data.
     pub(crate) fn new(to_stderr: bool, quiet: bool) -> Self {
-        let (terminal, choice) = if to_stderr {
-            (io::stderr().is_terminal(), AutoStream::choice(&io::stderr()))
+        if quiet {
+            return Self { lines: None };
+        }
+        let (terminal, choice, target) = if to_stderr {
+            let stderr = io::stderr();
+            (stderr.is_terminal(), AutoStream::choice(&stderr), Target::Stderr)
         } else {
-            (io::stdout().is_terminal(), AutoStream::choice(&io::stdout()))
+            let stdout = io::stdout();
+            (stdout.is_terminal(), AutoStream::choice(&stdout), Target::Stdout)
         };
-        let lines = Arc::new(Mutex::new(Lines {
-            buffer: String::new(),
+        let lines = Lines {
+            printer: Printer::new(target),
             clock: Clock::new(),
             run: String::new(),
-            target: if to_stderr { Target::Stderr } else { Target::Stdout },
             progress: None,
             terminal,
             colour: choice != anstream::ColorChoice::Never,
-            error: None,
-        }));
-        let flusher = (!quiet).then(|| start_flusher(Arc::clone(&lines)));
-        Self { lines, quiet, flusher: Mutex::new(flusher) }
+        };
+        Self { lines: Some(Mutex::new(lines)) }
     }
 
     /// Writes out everything that was told. Nothing is told afterwards.
     pub(crate) fn finish(&self) {
-        let flusher = self.flusher.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some((stop, thread)) = flusher {
-            drop(stop);
-            drop(thread.join());
-        }
-        let mut lines = lock(&self.lines);
-        if let Some(progress) = lines.progress.take() {
-            progress.bar.finish_and_clear();
-        }
-        lines.flush();
+        let Some(lines) = &self.lines else { return };
+        let mut lines = lock(lines);
+        lines.set_progress(None);
+        lines.printer.finish();
     }
 }
 
@@ -123,21 +104,10 @@ fn lock(lines: &Mutex<Lines>) -> MutexGuard<'_, Lines> {
     lines.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Starts the thread that writes out what was collected when nothing else does.
-fn start_flusher(lines: Arc<Mutex<Lines>>) -> (mpsc::Sender<()>, JoinHandle<()>) {
-    let (stop, stopped) = mpsc::channel::<()>();
-    let thread = std::thread::spawn(move || {
-        while stopped.recv_timeout(LATENCY) == Err(mpsc::RecvTimeoutError::Timeout) {
-            lock(&lines).flush();
-        }
-    });
-    (stop, thread)
-}
-
 impl Observer for Console {
     fn event(&self, event: &Event<'_>) {
-        if !self.quiet {
-            lock(&self.lines).tell(event);
+        if let Some(lines) = &self.lines {
+            lock(lines).tell(event);
         }
     }
 }
@@ -145,9 +115,15 @@ impl Observer for Console {
 impl Lines {
     fn tell(&mut self, event: &Event<'_>) {
         match *event {
-            Event::RunStarted { flow, run } => self.begin(flow, run),
+            Event::RunStarted { flow, run, commits } => {
+                self.printer.set_commits(commits.clone());
+                self.begin(flow, run);
+            }
+            Event::RunResumed { origin, steps, gone } => self.resumed(origin, steps, gone),
             Event::TaskStarted { step, task } => {
-                self.system(step, task, format_args!("Task is starting."), DIM);
+                if self.is_told(task) {
+                    self.line(Some((step, task)), format_args!("Task is starting."), DIM);
+                }
             }
             Event::Line { step, task, channel, text } => {
                 let style = match channel {
@@ -166,7 +142,10 @@ impl Lines {
                 self.open(body, width);
             }
             Event::TaskFinished { step, task } => {
-                self.system(step, task, format_args!("Task finished successfully."), DIM);
+                if self.is_told(task) {
+                    let text = format_args!("Task finished successfully.");
+                    self.write(Some((step, task)), text, DIM, true);
+                }
                 self.advance(step);
             }
             Event::TaskFailed { step, task, failure } => {
@@ -193,35 +172,82 @@ impl Lines {
         self.line(None, format_args!("Workflow {flow} starting (run-id {run}):"), Style::new());
     }
 
-    /// What wflow itself has to say of a task. Not of each task of a wide foreach, if there is
-    /// a progress line.
-    fn system(&mut self, step: &Name, task: &TaskId, text: std::fmt::Arguments<'_>, style: Style) {
+    /// Whether the start and the end of a task are told. Not of each task of a wide foreach, if
+    /// there is a progress line.
+    fn is_told(&self, task: &TaskId) -> bool {
         let shown = self.progress.as_ref().is_none_or(|progress| progress.open.is_empty());
-        if shown || task.indices.is_empty() {
-            self.line(Some((step, task)), text, style);
-        }
+        shown || task.indices.is_empty()
     }
 
     /// One line of the log.
     fn line(&mut self, of: Option<(&Name, &TaskId)>, text: std::fmt::Arguments<'_>, style: Style) {
+        self.write(of, text, style, false);
+    }
+
+    /// One line of the log, which may claim that something is finished.
+    fn write(
+        &mut self,
+        of: Option<(&Name, &TaskId)>,
+        text: std::fmt::Arguments<'_>,
+        style: Style,
+        claims: bool,
+    ) {
         let now = self.clock.now();
-        let buffer = &mut self.buffer;
-        // Writing to a string cannot fail.
-        let written = match (of, self.colour) {
-            (Some((step, task)), false) => {
-                writeln!(buffer, "{now} [{}/{step}/{task}] {text}", self.run)
+        let run = &self.run;
+        self.printer.print(claims, |buffer| {
+            // Writing to a string cannot fail.
+            let written = match (of, self.colour) {
+                (Some((step, task)), false) => {
+                    writeln!(buffer, "{now} [{run}/{step}/{task}] {text}")
+                }
+                (None, false) => writeln!(buffer, "{now} {text}"),
+                (Some((step, task)), true) => writeln!(
+                    buffer,
+                    "{DIM}{now} [{run}/{DIM:#}{NAME}{step}/{task}{NAME:#}{DIM}]{DIM:#} \
+                     {style}{text}{style:#}"
+                ),
+                (None, true) => writeln!(buffer, "{DIM}{now}{DIM:#} {style}{text}{style:#}"),
+            };
+            debug_assert!(written.is_ok());
+        });
+    }
+
+    /// What a resumed run has taken over, and what it will execute although it was done.
+    fn resumed(&mut self, origin: RunId, steps: &[StepReuse<'_>], gone: &[&Name]) {
+        let some: Vec<_> = steps.iter().filter(|step| step.tasks > 0).collect();
+        for step in some.iter().take(LISTED) {
+            let tasks = format::count(step.tasks, "task");
+            self.line(
+                None,
+                format_args!("Reused from run {origin}: {tasks} of step {}", step.step),
+                DIM,
+            );
+        }
+        let rest = &some[LISTED.min(some.len())..];
+        if !rest.is_empty() {
+            let tasks = format::count(rest.iter().map(|step| step.tasks).sum(), "task");
+            let steps = rest.len();
+            self.line(
+                None,
+                format_args!("Reused from run {origin}: {tasks} of {steps} more steps"),
+                DIM,
+            );
+        }
+        if some.is_empty() {
+            self.line(None, format_args!("Nothing of run {origin} is reused."), DIM);
+        }
+        let changed = |wanted| steps.iter().filter(move |step| step.change == wanted);
+        let added = listed(changed(Change::Added).map(|step| step.step.as_str()));
+        let moved = listed(changed(Change::Moved).map(|step| step.step.as_str()));
+        let gone = listed(gone.iter().map(|name| name.as_str()));
+        for (names, what) in [
+            (added, "are new in the flow, and executed"),
+            (moved, "stand elsewhere in the flow now, and are executed again"),
+            (gone, "are no longer in the flow"),
+        ] {
+            if let Some(names) = names {
+                self.line(None, format_args!("Steps that {what}: {names}"), DIM);
             }
-            (None, false) => writeln!(buffer, "{now} {text}"),
-            (Some((step, task)), true) => writeln!(
-                buffer,
-                "{DIM}{now} [{}/{DIM:#}{NAME}{step}/{task}{NAME:#}{DIM}]{DIM:#} {style}{text}{style:#}",
-                self.run
-            ),
-            (None, true) => writeln!(buffer, "{DIM}{now}{DIM:#} {style}{text}{style:#}"),
-        };
-        debug_assert!(written.is_ok());
-        if self.buffer.len() >= BUFFER {
-            self.flush();
         }
     }
 
@@ -229,7 +255,10 @@ impl Lines {
         if !self.terminal || width < WIDE {
             return;
         }
-        let progress = self.progress.get_or_insert_with(Progress::new);
+        if self.progress.is_none() {
+            self.set_progress(Some(Progress::new()));
+        }
+        let Some(progress) = &mut self.progress else { return };
         let open = progress.open.entry(body.to_string()).or_insert(Loop { done: 0, width: 0 });
         open.width += u64::from(width);
         progress.draw(body.as_str());
@@ -242,38 +271,34 @@ impl Lines {
         if open.done == open.width {
             progress.open.remove(step.as_str());
             if progress.open.is_empty() {
-                progress.bar.finish_and_clear();
-                self.progress = None;
+                self.set_progress(None);
             }
         } else {
             progress.draw(step.as_str());
         }
     }
 
-    /// Writes out what was collected, above the progress line.
-    fn flush(&mut self) {
-        if self.buffer.is_empty() {
-            return;
+    fn set_progress(&mut self, progress: Option<Progress>) {
+        if let Some(old) = self.progress.take() {
+            self.printer.set_bar(None);
+            old.bar.finish_and_clear();
         }
-        let text = std::mem::take(&mut self.buffer);
-        let target = &self.target;
-        let write = || match target {
-            Target::Stdout => {
-                let mut stdout = io::stdout().lock();
-                stdout.write_all(text.as_bytes())?;
-                stdout.flush()
-            }
-            Target::Stderr => io::stderr().lock().write_all(text.as_bytes()),
-        };
-        let result = match &self.progress {
-            Some(progress) => progress.bar.suspend(write),
-            None => write(),
-        };
-        if let Err(error) = result {
-            self.error.get_or_insert(error);
-        }
-        self.buffer = text;
-        self.buffer.clear();
+        self.printer.set_bar(progress.as_ref().map(|progress| progress.bar.clone()));
+        self.progress = progress;
+    }
+}
+
+/// So many steps are told by name.
+const LISTED: usize = 20;
+
+/// Names for a line of the log, shortened where there are many; none if there are none.
+pub(crate) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> Option<String> {
+    let names: Vec<&str> = names.collect();
+    let shown = names.iter().take(LISTED).copied().collect::<Vec<_>>().join(", ");
+    match names.len() {
+        0 => None,
+        all if all > LISTED => Some(format!("{shown} and {} more", all - LISTED)),
+        _ => Some(shown),
     }
 }
 

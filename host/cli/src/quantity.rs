@@ -1,0 +1,60 @@
+//! Times, sizes and moments as people type them.
+
+use std::time::Duration;
+
+/// Splits `10ms` into its number and its unit.
+fn quantity(text: &str) -> std::result::Result<(f64, &str), String> {
+    let end = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    match number.trim().parse() {
+        Ok(number) if number > 0.0 && f64::is_finite(number) => Ok((number, unit)),
+        _ => Err("a number greater than zero is needed".to_owned()),
+    }
+}
+
+pub(crate) fn time(text: &str) -> std::result::Result<Duration, String> {
+    let (number, unit) = quantity(text)?;
+    let seconds = match unit {
+        "" | "s" => number,
+        "ms" => number / 1e3,
+        "m" | "min" => number * 60.0,
+        "h" => number * 3600.0,
+        _ => return Err("units of time are ms, s, m and h".to_owned()),
+    };
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+pub(crate) fn size(text: &str) -> std::result::Result<u64, String> {
+    let (number, unit) = quantity(text)?;
+    let factor = match unit.trim_end_matches('B').trim_end_matches('i') {
+        "" => 1.0,
+        "K" | "k" => 1024.0,
+        "M" => 1024.0 * 1024.0,
+        "G" => 1024.0 * 1024.0 * 1024.0,
+        _ => return Err("units of size are K, M and G".to_owned()),
+    };
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates")]
+    Ok((number * factor) as u64)
+}
+
+/// Nanoseconds since 1970 of a time as RFC 3339 writes it.
+pub(crate) fn moment(text: &str) -> std::result::Result<u64, String> {
+    let at: jiff::Timestamp = text.parse().map_err(|error: jiff::Error| error.to_string())?;
+    u64::try_from(at.as_nanosecond()).map_err(|_| "it must be between 1970 and 2554".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantities_have_units() {
+        assert_eq!(time("1.5"), Ok(Duration::from_millis(1500)));
+        assert_eq!(time("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(time("2m"), Ok(Duration::from_secs(120)));
+        assert!(time("0").is_err() && time("fast").is_err() && time("1y").is_err());
+        assert_eq!(size("512M"), Ok(512 << 20));
+        assert_eq!(size("2GiB"), Ok(2 << 30));
+        assert_eq!(moment("1970-01-01T00:00:01Z"), Ok(1_000_000_000));
+    }
+}
