@@ -37,7 +37,7 @@ pub(crate) fn put(sink: &Sink, format: Arc<str>, bytes: &[u8]) -> Result<Artifac
     }
     if sink.queue.pending(&digest).is_some() {
         // It is in the queue, ahead of whatever refers to it from here on.
-    } else if sink.shared.files().has(&digest, size)? {
+    } else if sink.shared.files().has(&digest, size, sink.queue.run())? {
         sink.queue.push(Item::Present(digest))?;
     } else {
         let mut temp = sink.shared.files().temporary(sink.queue.run())?;

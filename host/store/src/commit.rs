@@ -52,7 +52,7 @@ fn drain(connection: &Connection, queue: &Queue, shared: &Arc<Shared>) -> Result
     let mut statements = Statements::prepare(connection).during(shared.path(), DOING)?;
     let mut batch = Vec::new();
     while queue.take(&mut batch) {
-        settle_files(&batch, shared)?;
+        settle_files(queue.run(), &batch, shared)?;
         let result = statements.commit(queue.run(), &batch);
         if result.is_err() && !connection.is_autocommit() {
             // The first error says what went wrong; that of the way back adds nothing.
@@ -66,12 +66,12 @@ fn drain(connection: &Connection, queue: &Queue, shared: &Arc<Shared>) -> Result
 
 /// The files of the batch and their names are on disk when this returns, before the rows that
 /// refer to them are written.
-fn settle_files(batch: &[Item], shared: &Shared) -> Result<()> {
+fn settle_files(run: RunId, batch: &[Item], shared: &Shared) -> Result<()> {
     let mut present = Vec::new();
     for item in batch {
         match item {
             Item::Blob(digest, Pending::File(temp)) => {
-                shared.files().keep(temp, digest)?;
+                shared.files().keep(temp, digest, run)?;
                 present.push(digest);
             }
             Item::Present(digest) => present.push(digest),

@@ -1,4 +1,17 @@
 //! The large blobs: a file each, named by its digest.
+//!
+//! # Which files garbage collection spares
+//!
+//! A run hands a blob in before it commits the task that refers to it, and if the blob is there
+//! already nothing is written. So a blob that no record refers to may be about to be referred to.
+//! The file says which run handed it in last: its time of modification is that run's id, read as
+//! microseconds since 1970, and is only ever raised. Garbage are the files whose run is older than
+//! every run that is at work: ids grow, whatever the clock does, so this needs no clock and no
+//! period of grace.
+//!
+//! Whoever gives a file its name, raises its time or removes it has [`BlobFiles::lock`] meanwhile.
+//! Hence a run that was told that a blob is there has raised its time before a collection looks at
+//! it, or after: then the file is gone, and the run writes it anew.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -9,6 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use std::time::SystemTime;
 
 use cap_std::fs::Dir;
@@ -18,11 +32,16 @@ use wflow_model::record::RunId;
 
 use crate::error::Result;
 use crate::error::While;
+use crate::live;
+
+/// The file that [`BlobFiles::lock`] locks.
+pub(crate) const BLOBS_LOCK: &str = "blobs.lock";
 
 /// The folders of the large blobs of one store.
 #[derive(Debug)]
 pub(crate) struct BlobFiles {
     store: PathBuf,
+    root: Dir,
     blobs: Dir,
     temporary: Arc<Dir>,
     /// Tells the temporary files of this process apart.
@@ -49,6 +68,11 @@ impl Drop for TempFile {
     }
 }
 
+/// The id of a run as the time of a file.
+pub(crate) fn moment(run: RunId) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_micros(run.0)
+}
+
 /// `ab` and `ab/abcd...`: the folder and the path of a blob's file.
 fn place(digest: &Digest) -> (String, PathBuf) {
     let name = digest.to_string();
@@ -58,8 +82,8 @@ fn place(digest: &Digest) -> (String, PathBuf) {
 }
 
 impl BlobFiles {
-    pub(crate) fn new(store: PathBuf, blobs: Dir, temporary: Dir) -> Self {
-        Self { store, blobs, temporary: Arc::new(temporary), counter: AtomicU64::new(0) }
+    pub(crate) fn new(store: PathBuf, root: Dir, blobs: Dir, temporary: Dir) -> Self {
+        Self { store, root, blobs, temporary: Arc::new(temporary), counter: AtomicU64::new(0) }
     }
 
     /// A new temporary file. Its name says whose it is, so that what a killed process left can be
@@ -81,27 +105,70 @@ impl BlobFiles {
         })
     }
 
-    /// Whether the blob has its file already. If so, the file is made young: whoever removes
-    /// the files that no task refers to spares those younger than the oldest run at work, because
-    /// that run may be about to refer to them.
-    pub(crate) fn has(&self, digest: &Digest, size: u64) -> Result<bool> {
+    /// Whether the blob has its file already. If so, the run counts as having handed it in.
+    pub(crate) fn has(&self, digest: &Digest, size: u64, run: RunId) -> Result<bool> {
+        let _lock = self.lock()?;
+        self.raise(digest, size, run)
+    }
+
+    /// [`Self::has`] for who has the lock.
+    fn raise(&self, digest: &Digest, size: u64, run: RunId) -> Result<bool> {
         const DOING: &str = "looking for a blob";
-        match self.blobs.open(place(digest).1) {
-            Ok(file) => {
-                let file = file.into_std();
-                // A file of another size is damaged; writing it anew repairs it.
-                if file.metadata().during(&self.store, DOING)?.len() != size {
-                    return Ok(false);
-                }
-                match file.set_modified(SystemTime::now()) {
-                    // Somebody else's file: one of our own takes its place.
-                    Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(false),
-                    result => result.map(|()| true).during(&self.store, DOING),
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(error).during(&self.store, DOING),
+        let Some(file) = self.open(digest)? else { return Ok(false) };
+        let metadata = file.metadata().during(&self.store, DOING)?;
+        // A file of another size is damaged; writing it anew repairs it.
+        if metadata.len() != size {
+            return Ok(false);
         }
+        if metadata.modified().during(&self.store, DOING)? >= moment(run) {
+            return Ok(true);
+        }
+        match file.set_modified(moment(run)) {
+            // Somebody else's file: one of our own takes its place.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(false),
+            result => result.map(|()| true).during(&self.store, DOING),
+        }
+    }
+
+    /// What the file system makes of the id of a run as a time: it may be coarser, and end sooner.
+    /// Files of this run and later ones have this time or a later one.
+    pub(crate) fn moment_on_disk(&self, run: RunId) -> Result<SystemTime> {
+        const DOING: &str = "trying out times of files";
+        let probe = self.temporary(run)?;
+        probe.file.set_modified(moment(run)).during(&self.store, DOING)?;
+        probe.file.metadata().and_then(|metadata| metadata.modified()).during(&self.store, DOING)
+    }
+
+    /// Removes the file of a blob if it was handed in before a moment; says how many bytes it had.
+    /// Without `really` it stays.
+    pub(crate) fn remove_before(
+        &self,
+        digest: &Digest,
+        before: SystemTime,
+        really: bool,
+    ) -> Result<Option<u64>> {
+        let remove = || -> io::Result<_> {
+            let path = place(digest).1;
+            let metadata = self.blobs.metadata(&path)?;
+            if metadata.modified()?.into_std() >= before {
+                return Ok(None);
+            }
+            if really {
+                self.blobs.remove_file(&path)?;
+            }
+            Ok(Some(metadata.len()))
+        };
+        let _lock = really.then(|| self.lock()).transpose()?;
+        match remove() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            result => result.during(&self.store, "removing a blob"),
+        }
+    }
+
+    /// The lock that all share who change which files there are, or how old they are. It is held
+    /// for microseconds.
+    fn lock(&self) -> Result<File> {
+        lock(&self.root, BLOBS_LOCK).during(&self.store, "locking the blobs")
     }
 
     /// Opens the file of a blob; none if there is none.
@@ -115,10 +182,17 @@ impl BlobFiles {
 
     /// Gives a complete file its name, its content on disk before that. The name itself is on
     /// disk after [`Self::sync`].
-    pub(crate) fn keep(&self, temp: &TempFile, digest: &Digest) -> Result<()> {
+    pub(crate) fn keep(&self, temp: &TempFile, digest: &Digest, run: RunId) -> Result<()> {
         const DOING: &str = "writing a blob";
+        temp.file.set_modified(moment(run)).during(&self.store, DOING)?;
         temp.file.sync_all().during(&self.store, DOING)?;
+        let size = temp.file.metadata().during(&self.store, DOING)?.len();
         let (shard, path) = place(digest);
+        let _lock = self.lock()?;
+        // Another run may have been faster; a newer one must not lose its time.
+        if self.raise(digest, size, run)? {
+            return Ok(());
+        }
         let rename = || self.temporary.rename(&temp.name, &self.blobs, &path);
         match rename() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -132,6 +206,57 @@ impl BlobFiles {
         .during(&self.store, DOING)?;
         temp.kept.store(true, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Visits every file in the folder of the blobs: with its digest, if it stands where the blob
+    /// with this digest belongs, and with its path in the folder.
+    pub(crate) fn each(
+        &self,
+        mut visit: impl FnMut(Option<Digest>, &Path) -> Result<()>,
+    ) -> Result<()> {
+        const DOING: &str = "looking through the blobs";
+        for shard in self.blobs.entries().during(&self.store, DOING)? {
+            let shard = shard.during(&self.store, DOING)?;
+            let folder = shard.file_name();
+            if !shard.file_type().during(&self.store, DOING)?.is_dir() {
+                visit(None, Path::new(&folder))?;
+                continue;
+            }
+            let entries = self.blobs.open_dir(&folder).and_then(|folder| folder.entries());
+            for entry in entries.during(&self.store, DOING)? {
+                let name = entry.during(&self.store, DOING)?.file_name();
+                let path = Path::new(&folder).join(&name);
+                let digest = name.to_str().and_then(|name| name.parse::<Digest>().ok());
+                visit(digest.filter(|digest| place(digest).1 == path), &path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Temporary files that no process needs any more: their names.
+    pub(crate) fn leftovers(&self, live: &Dir) -> Result<Vec<String>> {
+        const DOING: &str = "looking through temporary files";
+        let mut leftovers = Vec::new();
+        for entry in self.temporary.entries().during(&self.store, DOING)? {
+            let name = entry.during(&self.store, DOING)?.file_name();
+            let Some(name) = name.to_str() else { continue };
+            let run = name.split('-').next().and_then(|run| run.parse().ok());
+            // The run of the name is over, and its id never comes again.
+            if let Some(run) = run
+                && !live::is_live(live, run, &self.store)?
+            {
+                leftovers.push(name.to_owned());
+            }
+        }
+        Ok(leftovers)
+    }
+
+    /// Removes a temporary file.
+    pub(crate) fn remove_leftover(&self, name: &str) -> Result<()> {
+        match self.temporary.remove_file(name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result.during(&self.store, "removing a temporary file"),
+        }
     }
 
     /// The names of these blobs are on disk when this returns.
@@ -148,6 +273,16 @@ impl BlobFiles {
         }
         Ok(())
     }
+}
+
+/// Takes the lock on a file of the store, which is made if need be, and waits for it. It is let go
+/// when the file is dropped.
+pub(crate) fn lock(root: &Dir, name: &str) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    let file = root.open_with(name, &options)?.into_std();
+    file.lock()?;
+    Ok(file)
 }
 
 /// The entries of the folder are on disk when this returns.

@@ -46,6 +46,14 @@ impl Drop for LiveLock {
     }
 }
 
+/// Removes the file of a run that nobody writes.
+pub(crate) fn remove_mark(folder: &Dir, run: RunId) {
+    // It does no harm if it stays.
+    if let Err(error) = folder.remove_file(run.to_string()) {
+        tracing::debug!(%run, %error, "the lock file of the run stays behind");
+    }
+}
+
 /// The runs that have a file here: all that are being written, and those whose process was
 /// killed.
 pub(crate) fn marked(folder: &Dir, store: &Path) -> Result<Vec<RunId>> {

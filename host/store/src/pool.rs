@@ -36,6 +36,17 @@ impl Pool {
         result
     }
 
+    /// Does something with a connection that writes.
+    pub(crate) fn write<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let connection = self.take()?;
+        schema::set_writable(&connection, &self.store, true)?;
+        let result = work(&connection);
+        if schema::set_writable(&connection, &self.store, false).is_ok() {
+            self.put_back(connection);
+        }
+        result
+    }
+
     /// A connection to keep for a while.
     pub(crate) fn take(&self) -> Result<Connection> {
         let idle = self.idle().pop();

@@ -22,6 +22,7 @@ use wflow_model::record::Timestamp;
 use crate::error::Result;
 use crate::error::StoreError;
 use crate::error::While;
+use crate::files::BLOBS_LOCK;
 use crate::files::BlobFiles;
 use crate::files::sync_folder;
 use crate::hold::RunHold;
@@ -38,6 +39,8 @@ const TEMPORARY: &str = "tmp";
 const LIVE: &str = "live";
 /// What creators lock, one after the other.
 const CREATE_LOCK: &str = "create.lock";
+/// What garbage collections lock, one after the other.
+pub(crate) const GC_LOCK: &str = "gc.lock";
 /// Keeps the store out of the version control of the folder around it.
 const IGNORE: &str = ".gitignore";
 
@@ -86,7 +89,12 @@ impl Store {
         let blobs = subfolder(&root, BLOBS, &path)?;
         let temporary = subfolder(&root, TEMPORARY, &path)?;
         let live = Arc::new(subfolder(&root, LIVE, &path)?);
-        let files = BlobFiles::new(path, blobs, temporary);
+        let files = BlobFiles::new(
+            path.clone(),
+            root.try_clone().during(&path, OPENING)?,
+            blobs,
+            temporary,
+        );
         let (queues, last_run) = Default::default();
         let shared = Shared { pool, root, live, files, queues, last_run };
         Ok(Self { shared: Arc::new(shared) })
@@ -195,6 +203,10 @@ impl Shared {
         &self.pool
     }
 
+    pub(crate) fn root(&self) -> &Dir {
+        &self.root
+    }
+
     pub(crate) fn files(&self) -> &BlobFiles {
         &self.files
     }
@@ -287,7 +299,8 @@ fn create(path: &Path) -> Result<()> {
     for entry in root.entries().during(path, CREATING)? {
         let name = entry.during(path, CREATING)?.file_name();
         let ours = name.to_str().is_some_and(|name| {
-            [BLOBS, TEMPORARY, LIVE, IGNORE].contains(&name) || name.starts_with(schema::CATALOG)
+            [BLOBS, TEMPORARY, LIVE, IGNORE, BLOBS_LOCK, GC_LOCK].contains(&name)
+                || name.starts_with(schema::CATALOG)
         });
         if !ours {
             return Err(StoreError::NotAStore {

@@ -93,7 +93,7 @@ impl BlobWriter {
         self.spill(&buffer)?;
         let digest = self.hasher.finish();
         let size = self.written;
-        if self.sink.shared.files().has(&digest, size)? {
+        if self.sink.shared.files().has(&digest, size, self.sink.queue.run())? {
             self.sink.queue.push(Item::Present(digest))?;
         } else if let Some(file) = self.file {
             // If the same blob is pending already, the queue lets go of this file.

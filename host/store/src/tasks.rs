@@ -244,7 +244,7 @@ fn innermost(key: &[u8]) -> Option<(&[u8], u32)> {
 }
 
 /// Reads a record and makes sure that it is of the task that the catalog says.
-fn decode(run: RunId, step: StepIndex, key: &[u8], bytes: &[u8]) -> Result<TaskRecord> {
+pub(crate) fn decode(run: RunId, step: StepIndex, key: &[u8], bytes: &[u8]) -> Result<TaskRecord> {
     let task = || {
         let task = TaskId::from_sort_key(key).unwrap_or(TaskId::ROOT);
         Box::new(TaskRef { step, task })
