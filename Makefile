@@ -20,7 +20,7 @@ test: build
 	cd guest-sdk && cargo test --locked --target-dir ../target/guest-sdk
 
 bench: build
-	cargo run --release --locked -p wflow-bench
+	target/release/wflow-bench
 
 # What a change has to pass besides the tests.
 lint:
@@ -31,7 +31,7 @@ lint:
 	cd guest-sdk && cargo clippy --locked --all-targets --target-dir ../target/guest-sdk -- -D warnings
 	cd examples && cargo fmt --all --check
 	cd tests/flows && cargo fmt --all --check
-	cd bench/tiny && cargo fmt --all --check
+	cd bench/flows && cargo fmt --all --check
 
 build: setup
 	cargo build --release --locked --workspace

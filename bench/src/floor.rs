@@ -1,12 +1,15 @@
 //! The bare floor: the same component and engine settings, instantiated and called in a loop with
 //! wasmtime alone. Its host gives fixed answers and keeps nothing.
 
-use std::time::Duration;
-use std::time::Instant;
+use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
 
-use cpu_time::ProcessTime;
+use anyhow::Context;
+use anyhow::Result;
+use serde::Deserialize;
+use serde::Serialize;
 use wasmtime::Engine;
-use wasmtime::Result;
 use wasmtime::Store;
 use wasmtime::component::Component;
 use wasmtime::component::HasSelf;
@@ -20,6 +23,9 @@ use wasmtime_wasi::WasiView;
 mod contract {
     wasmtime::component::bindgen!({ path: "../wit", world: "flow" });
 }
+
+use crate::cost::Cost;
+use crate::cost::Moment;
 
 use contract::Flow;
 use contract::FlowPre;
@@ -165,32 +171,61 @@ impl inputs::Host for Host {
     }
 }
 
-/// What one task, or one call of the floor, cost.
-pub(crate) struct Cost {
-    pub(crate) cpu: Duration,
-    pub(crate) wall: Duration,
+/// As many slots as a host of wflow has.
+const SLOTS: u32 = 16;
+
+/// Compiles a component into a file, which [`load`] maps.
+pub(crate) fn compile(component: &Path, code: &Path) -> Result<()> {
+    let engine = Engine::new(&wflow_sandbox::engine_config(SLOTS)).map_err(engine_error)?;
+    let compiled = engine.precompile_component(&fs::read(component)?).map_err(engine_error)?;
+    fs::write(code, compiled).context("writing compiled code")
 }
 
-impl Cost {
-    /// More than anything costs.
-    pub(crate) const MAX: Self = Self { cpu: Duration::MAX, wall: Duration::MAX };
+/// Maps what [`compile`] wrote, with an engine that is set up as wflow's.
+pub(crate) fn load(code: &Path) -> wasmtime::Result<(Engine, Component)> {
+    let engine = Engine::new(&wflow_sandbox::engine_config(SLOTS))?;
+    // SAFETY: the file was written by `compile` of this same program a moment ago, in its own
+    // folder, and nothing changes it while the benchmark runs.
+    let component = unsafe { Component::deserialize_file(&engine, code) }?;
+    Ok((engine, component))
+}
 
-    /// The lower of two, by CPU.
-    pub(crate) fn lower(self, other: Self) -> Self {
-        if other.cpu < self.cpu { other } else { self }
+/// The engine has an error type of its own.
+#[expect(clippy::needless_pass_by_value, reason = "it is the error of a result")]
+pub(crate) fn engine_error(error: wasmtime::Error) -> anyhow::Error {
+    anyhow::anyhow!("{error:#}")
+}
+
+/// So many calls of a step, each in a fresh instance, one after the other.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Calls {
+    pub(crate) code: PathBuf,
+    pub(crate) calls: u32,
+    /// How often they are measured; the best counts.
+    pub(crate) rounds: u32,
+}
+
+impl Calls {
+    /// What one call cost.
+    pub(crate) fn work(&self) -> Result<Cost> {
+        let bare = Bare::new(&self.code).map_err(engine_error)?;
+        let mut best = bare.measure(self.calls).map_err(engine_error)?;
+        for _ in 1..self.rounds {
+            best = best.lower(bare.measure(self.calls).map_err(engine_error)?);
+        }
+        Ok(best)
     }
 }
 
 /// A component that is ready to be instantiated.
-pub(crate) struct Bare {
+struct Bare {
     engine: Engine,
     pre: FlowPre<Host>,
 }
 
 impl Bare {
-    pub(crate) fn new(component: &[u8]) -> Result<Self> {
-        let engine = Engine::new(&wflow_sandbox::engine_config(16))?;
-        let component = Component::from_binary(&engine, component)?;
+    fn new(code: &Path) -> wasmtime::Result<Self> {
+        let (engine, component) = load(code)?;
         let mut linker = Linker::<Host>::new(&engine);
         wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
         Flow::add_to_linker::<_, HasSelf<_>>(&mut linker, |host| host)?;
@@ -199,8 +234,8 @@ impl Bare {
     }
 
     /// Runs the step so many times, one after the other.
-    pub(crate) fn measure(&self, times: u32) -> Result<Cost> {
-        let (wall, cpu) = (Instant::now(), ProcessTime::now());
+    fn measure(&self, times: u32) -> wasmtime::Result<Cost> {
+        let start = Moment::now();
         for _ in 0..times {
             let host = Host { wasi: WasiCtx::builder().build(), table: ResourceTable::new() };
             let mut store = Store::new(&self.engine, host);
@@ -211,6 +246,6 @@ impl Bare {
                 return Err(wasmtime::Error::msg(failure.message));
             }
         }
-        Ok(Cost { cpu: cpu.elapsed() / times, wall: wall.elapsed() / times })
+        Ok(start.elapsed().each(times))
     }
 }

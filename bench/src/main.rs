@@ -1,83 +1,68 @@
-//! `make bench`: what a task of wflow costs, as a ratio to the bare floor measured in the same
-//! run. Times of this machine say little elsewhere; ratios do.
+//! `make bench`: what wflow costs, as ratios within one run of this program, written into
+//! `BENCHMARKS.md`. Times of one machine say little elsewhere; ratios do.
 
-#![expect(clippy::print_stdout, reason = "the table is what this program is for")]
-
+mod artifact;
+mod cost;
 mod floor;
+mod flows;
+mod job;
+mod machine;
+mod metaflow;
+mod report;
+mod stage;
+mod tasks;
+mod warm;
 
 use std::path::Path;
-use std::time::Duration;
-use std::time::Instant;
 
-use anyhow::Context;
 use anyhow::Result;
-use anyhow::ensure;
-use cpu_time::ProcessTime;
-use wflow::Flow;
-use wflow::Host;
-use wflow::HostOptions;
-use wflow::RunOptions;
-use wflow::Store;
-use wflow::model::record::RunStatus;
-use wflow_build::Toolchain;
+use clap::Parser;
+use clap::ValueEnum;
 
-use crate::floor::Bare;
-use crate::floor::Cost;
+use crate::flows::Flows;
+use crate::report::Report;
 
-/// How many tasks a run has, and the floor calls.
-const WIDTHS: [u32; 3] = [100, 1_000, 10_000];
+/// Measures what wflow costs, and writes it into the tables of BENCHMARKS.md.
+#[derive(Parser)]
+struct Cli {
+    /// What to measure; all of it if left out
+    #[arg(value_enum, value_name = "MEASUREMENT")]
+    only: Vec<Measurement>,
+    /// Also measure an artifact of 5 GiB
+    #[arg(long)]
+    huge: bool,
+    /// What this process measures for the one that started it
+    #[arg(long, hide = true, value_name = "JSON")]
+    job: Option<String>,
+}
 
-/// Rounds of both, one after the other, so that a change of the machine's load hits both; the
-/// best of each is taken.
-const ROUNDS: u32 = 5;
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Measurement {
+    Tasks,
+    Artifact,
+    Warm,
+    Metaflow,
+}
 
 fn main() -> Result<()> {
-    let cache = Path::new("target/bench");
-    let toolchain = Toolchain::find(cache)?;
-    let built = wflow_build::build(Path::new("bench/tiny"), &toolchain)?;
-    let bare = Bare::new(&built.component).map_err(engine)?;
-    let host = Host::new(HostOptions::default())?;
-    let flow = host.load_bytes("tiny.wasm", &built.component)?;
-
-    println!("| tasks | floor, CPU us | task, CPU us | CPU ratio | cores busy |");
-    println!("|------:|--------------:|-------------:|----------:|-----------:|");
-    for width in WIDTHS {
-        let (mut floor, mut task) = (Cost::MAX, Cost::MAX);
-        for _ in 0..ROUNDS {
-            floor = floor.lower(bare.measure(width).map_err(engine)?);
-            task = task.lower(run(&flow, width)?);
-        }
-        let micros = |time: Duration| time.as_secs_f64() * 1e6;
-        println!(
-            "| {width} | {:.1} | {:.1} | {:.2} | {:.2} |",
-            micros(floor.cpu),
-            micros(task.cpu),
-            task.cpu.as_secs_f64() / floor.cpu.as_secs_f64(),
-            task.cpu.as_secs_f64() / task.wall.as_secs_f64(),
-        );
+    let cli = Cli::parse();
+    if let Some(job) = &cli.job {
+        return job::work(job);
     }
-    println!(
-        "\nA task reads two artifacts, sets two and is committed; the floor is the same component\n\
-         under the same engine settings, instantiated and called in a loop on one thread, with a\n\
-         host that keeps nothing. CPU is of all threads, the start and the end of the run included."
-    );
+    let mut report = Report::open(Path::new("BENCHMARKS.md"))?;
+    report.put("machine", &machine::describe())?;
+    let flows = Flows::build(Path::new("target/bench"))?;
+    let all = [Measurement::Tasks, Measurement::Artifact, Measurement::Warm, Measurement::Metaflow];
+    let wanted = |measurement| cli.only.is_empty() || cli.only.contains(measurement);
+    for measurement in all.iter().filter(|measurement| wanted(measurement)) {
+        match measurement {
+            Measurement::Tasks => report.put("tasks", &tasks::measure(&flows)?)?,
+            Measurement::Artifact => {
+                report.put("artifact", &artifact::measure(&flows, cli.huge)?)?
+            }
+            Measurement::Warm => report.put("warm", &warm::measure(&flows)?)?,
+            Measurement::Metaflow => report.put("metaflow", &metaflow::measure(&flows)?)?,
+        }
+    }
     Ok(())
-}
-
-/// The engine has an error type of its own.
-#[expect(clippy::needless_pass_by_value, reason = "it is the error of a result")]
-fn engine(error: wasmtime::Error) -> anyhow::Error {
-    anyhow::anyhow!("{error:#}")
-}
-
-/// A run of so many tasks into a store of its own: what each cost.
-fn run(flow: &Flow, width: u32) -> Result<Cost> {
-    let folder = tempfile::tempdir_in("target")?;
-    let store = Store::create_or_open(&folder.path().join("store"))?;
-    let options = RunOptions::new().max_num_splits(width).parameter("width", width.to_string());
-    let (wall, cpu) = (Instant::now(), ProcessTime::now());
-    let report = flow.run(&store, options).context("running the flow")?;
-    let cost = Cost { cpu: cpu.elapsed() / width, wall: wall.elapsed() / width };
-    ensure!(report.status == RunStatus::Done, "the run did not finish");
-    Ok(cost)
 }
