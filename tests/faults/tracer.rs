@@ -1,0 +1,249 @@
+//! Runs a command and decides about each of its system calls that change a folder.
+//!
+//! A library loaded before the others would not see them: not all go through the C library.
+
+use std::collections::HashMap;
+use std::fs;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
+
+use super::ptrace;
+use super::ptrace::Event;
+use super::ptrace::Pid;
+use super::ptrace::Registers;
+
+/// A command that takes longer than so many seconds is ended by `SIGALRM`. A hang is an error.
+const DEADLINE: u32 = 30;
+
+/// A system call that is about to change something in the folder.
+pub(crate) struct Change {
+    /// The name of the call.
+    pub(crate) call: &'static str,
+    /// What it is about to change.
+    pub(crate) path: PathBuf,
+    /// Whether it needs space on the disk.
+    pub(crate) grows: bool,
+}
+
+/// What becomes of a system call.
+pub(crate) enum Verdict {
+    /// It is carried out.
+    Pass,
+    /// It fails with this number, and nothing is done.
+    Fail(i32),
+    /// It writes half of what it should. Only for `write` and `pwrite64`.
+    Halve,
+}
+
+/// How a command ended.
+pub(crate) enum Exit {
+    Code(i32),
+    Signal(i32),
+}
+
+/// Runs a command to its end. Every change that it makes in the folder, whose path is canonical,
+/// is judged before.
+///
+/// # Errors
+///
+/// If this machine does not let one process trace another.
+pub(crate) fn trace(
+    command: Command,
+    folder: &Path,
+    judge: impl FnMut(&Change) -> Verdict,
+) -> io::Result<Exit> {
+    let child = ptrace::start(command, DEADLINE)?;
+    ptrace::go_on(child, 0)?;
+    let threads = HashMap::from([(child, Thread::Outside)]);
+    Tracer { folder, judge, threads }.follow(child)
+}
+
+/// Where a thread of the command is.
+#[derive(Clone, Copy)]
+enum Thread {
+    Outside,
+    Inside(Return),
+}
+
+/// What has to be put right when a system call returns.
+#[derive(Clone, Copy)]
+enum Return {
+    Untouched,
+    /// It was not made, and is to return this.
+    Failure(i32),
+    /// It was made with another third argument than this.
+    Third(u64),
+}
+
+struct Tracer<'a, J> {
+    folder: &'a Path,
+    judge: J,
+    threads: HashMap<Pid, Thread>,
+}
+
+impl<J: FnMut(&Change) -> Verdict> Tracer<'_, J> {
+    fn follow(mut self, child: Pid) -> io::Result<Exit> {
+        loop {
+            let (thread, event) = ptrace::wait_any()?;
+            let signal = match event {
+                Event::Exited(code) if thread == child => return Ok(Exit::Code(code)),
+                Event::Signaled(signal) if thread == child => return Ok(Exit::Signal(signal)),
+                Event::Exited(_) | Event::Signaled(_) => continue,
+                Event::SystemCall => {
+                    self.stop(thread)?;
+                    0
+                }
+                // The first stop of a thread is how it says that it is there.
+                Event::Signal(_) if !self.threads.contains_key(&thread) => {
+                    self.threads.insert(thread, Thread::Outside);
+                    0
+                }
+                Event::Signal(signal) => signal,
+                Event::Other => 0,
+            };
+            ptrace::go_on(thread, signal)?;
+        }
+    }
+
+    /// A thread stands before or behind a system call.
+    fn stop(&mut self, thread: Pid) -> io::Result<()> {
+        let now = match self.threads.get(&thread) {
+            Some(Thread::Inside(change)) => {
+                leave(thread, *change)?;
+                Thread::Outside
+            }
+            Some(Thread::Outside) | None => Thread::Inside(self.enter(thread)?),
+        };
+        self.threads.insert(thread, now);
+        Ok(())
+    }
+
+    fn enter(&mut self, thread: Pid) -> io::Result<Return> {
+        let Some(mut registers) = ptrace::registers(thread)? else { return Ok(Return::Untouched) };
+        let change = change(thread, &registers);
+        let Some(change) = change.filter(|change| change.path.starts_with(self.folder)) else {
+            return Ok(Return::Untouched);
+        };
+        let change = match (self.judge)(&change) {
+            Verdict::Pass => return Ok(Return::Untouched),
+            Verdict::Fail(error) => {
+                // There is no such system call, so that none is made.
+                registers.orig_rax = u64::MAX;
+                Return::Failure(error)
+            }
+            Verdict::Halve => {
+                let third = registers.rdx;
+                registers.rdx = third.div_ceil(2);
+                Return::Third(third)
+            }
+        };
+        ptrace::set_registers(thread, &registers)?;
+        Ok(change)
+    }
+}
+
+fn leave(thread: Pid, change: Return) -> io::Result<()> {
+    if let Return::Untouched = change {
+        return Ok(());
+    }
+    let Some(mut registers) = ptrace::registers(thread)? else { return Ok(()) };
+    match change {
+        Return::Untouched => {}
+        Return::Failure(error) => registers.rax = i64::from(-error).cast_unsigned(),
+        // All registers but that of the result are as they were before the call.
+        Return::Third(third) => registers.rdx = third,
+    }
+    ptrace::set_registers(thread, &registers)
+}
+
+/// What a system call is about to change; none if it changes no file.
+fn change(thread: Pid, registers: &Registers) -> Option<Change> {
+    let arguments = [registers.rdi, registers.rsi, registers.rdx, registers.r10];
+    let memory = Memory { thread };
+    let open = |number: usize| memory.descriptor(arguments[number]);
+    let named = |number: usize| memory.resolve(libc::AT_FDCWD, arguments[number]);
+    let at =
+        |folder: usize, name: usize| memory.resolve(descriptor(arguments[folder]), arguments[name]);
+    let (call, grows, path) = match registers.orig_rax.cast_signed() {
+        libc::SYS_write => ("write", true, open(0)),
+        libc::SYS_pwrite64 => ("pwrite64", true, open(0)),
+        libc::SYS_writev => ("writev", true, open(0)),
+        libc::SYS_pwritev => ("pwritev", true, open(0)),
+        libc::SYS_pwritev2 => ("pwritev2", true, open(0)),
+        libc::SYS_sendfile => ("sendfile", true, open(0)),
+        libc::SYS_copy_file_range => ("copy_file_range", true, open(2)),
+        libc::SYS_fallocate => ("fallocate", true, open(0)),
+        libc::SYS_ftruncate => ("ftruncate", true, open(0)),
+        libc::SYS_fsync => ("fsync", false, open(0)),
+        libc::SYS_fdatasync => ("fdatasync", false, open(0)),
+        libc::SYS_mkdir => ("mkdir", true, named(0)),
+        libc::SYS_mkdirat => ("mkdirat", true, at(0, 1)),
+        libc::SYS_rename => ("rename", false, named(1)),
+        libc::SYS_renameat => ("renameat", false, at(2, 3)),
+        libc::SYS_renameat2 => ("renameat2", false, at(2, 3)),
+        libc::SYS_link => ("link", true, named(1)),
+        libc::SYS_linkat => ("linkat", true, at(2, 3)),
+        libc::SYS_unlink => ("unlink", false, named(0)),
+        libc::SYS_unlinkat => ("unlinkat", false, at(0, 1)),
+        libc::SYS_rmdir => ("rmdir", false, named(0)),
+        libc::SYS_utimensat if arguments[1] == 0 => ("utimensat", false, open(0)),
+        libc::SYS_utimensat => ("utimensat", false, at(0, 1)),
+        libc::SYS_open => return opens("open", arguments[1], named(0)?),
+        libc::SYS_openat => return opens("openat", arguments[2], at(0, 1)?),
+        libc::SYS_openat2 => {
+            // A structure, whose first eight bytes are the flags.
+            let mut flags = [0; 8];
+            memory.read(arguments[2], &mut flags)?;
+            return opens("openat2", u64::from_ne_bytes(flags), at(0, 1)?);
+        }
+        _ => return None,
+    };
+    Some(Change { call, path: path?, grows })
+}
+
+/// Opening a file is a change if it makes or empties one.
+fn opens(call: &'static str, flags: u64, path: PathBuf) -> Option<Change> {
+    let has = |flag: i32| flags & u64::from(flag.cast_unsigned()) != 0;
+    let makes = has(libc::O_CREAT) && !path.exists();
+    (has(libc::O_CREAT) || has(libc::O_TRUNC)).then_some(Change { call, path, grows: makes })
+}
+
+/// A file descriptor is 32 bits of its register.
+fn descriptor(register: u64) -> i32 {
+    register as u32 as i32
+}
+
+/// What the arguments of a thread's system call refer to.
+struct Memory {
+    thread: Pid,
+}
+
+impl Memory {
+    /// The path of an open file.
+    fn descriptor(&self, register: u64) -> Option<PathBuf> {
+        let number = descriptor(register);
+        fs::read_link(format!("/proc/{}/fd/{number}", self.thread)).ok()
+    }
+
+    /// The path that a name, which stands in memory, has in an open folder.
+    fn resolve(&self, folder: i32, name: u64) -> Option<PathBuf> {
+        let folder = if folder == libc::AT_FDCWD {
+            fs::read_link(format!("/proc/{}/cwd", self.thread)).ok()?
+        } else {
+            self.descriptor(u64::from(folder.cast_unsigned()))?
+        };
+        let mut bytes = [0; libc::PATH_MAX as usize];
+        let count = self.read(name, &mut bytes)?;
+        let end = bytes[..count].iter().position(|&byte| byte == 0)?;
+        Some(folder.join(std::str::from_utf8(&bytes[..end]).ok()?))
+    }
+
+    /// Reads as much as there is.
+    fn read(&self, address: u64, bytes: &mut [u8]) -> Option<usize> {
+        File::open(format!("/proc/{}/mem", self.thread)).ok()?.read_at(bytes, address).ok()
+    }
+}
