@@ -1,6 +1,9 @@
 //! Values, times and sizes as people read them.
 
 use std::borrow::Cow;
+use std::env;
+use std::fs;
+use std::sync::OnceLock;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -10,11 +13,22 @@ use wflow::model::record;
 /// A moment in local time, to the millisecond.
 pub(crate) fn moment(at: record::Timestamp) -> String {
     match Timestamp::from_microsecond(at.0) {
-        Ok(at) => {
-            at.to_zoned_datetime(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S%.3f").to_string()
-        }
+        Ok(at) => at.to_zoned_datetime(zone()).strftime("%Y-%m-%d %H:%M:%S%.3f").to_string(),
         Err(_) => "at no time".to_owned(),
     }
+}
+
+/// The zone of local time.
+pub(crate) fn zone() -> TimeZone {
+    static ZONE: OnceLock<TimeZone> = OnceLock::new();
+    let find = || {
+        // The library finds it by its name, and walks through all zones of the system for that.
+        // The file has everything in it, unless the environment says something else.
+        let file = if env::var_os("TZ").is_none() { fs::read("/etc/localtime").ok() } else { None };
+        let zone = file.and_then(|bytes| TimeZone::tzif("local", &bytes).ok());
+        zone.unwrap_or_else(TimeZone::system)
+    };
+    ZONE.get_or_init(find).clone()
 }
 
 /// A span between two moments.

@@ -112,10 +112,9 @@ fn prepare(folder: &Path) -> Result<(), String> {
     if !metadata.is_dir() {
         return Err("it is no folder".to_owned());
     }
-    // Whoever can write to the folder can have code run by this process. A file that we make
-    // is ours, which tells who we are without asking the system for it.
-    let probe = tempfile::NamedTempFile::new_in(folder).map_err(|error| error.to_string())?;
-    let us = probe.as_file().metadata().map_err(|error| error.to_string())?.uid();
+    // Whoever can write to the folder can have code run by this process.
+    // SAFETY: the function takes nothing, touches no memory of ours and cannot fail.
+    let us = unsafe { libc::geteuid() };
     if metadata.uid() != us {
         return Err("it belongs to another user".to_owned());
     }

@@ -137,6 +137,9 @@ pub fn engine_config(slots: u32) -> Config {
         .max_component_instance_size(INSTANCE_SIZE)
         .max_core_instance_size(INSTANCE_SIZE)
         .table_elements(ELEMENTS_PER_TABLE)
+        // Guests run on the stacks of the threads that call them. By default a thousand are set
+        // aside, which takes two milliseconds.
+        .total_stacks(1)
         .pagemap_scan(Enabled::Auto);
     // First-touch page faults, not instantiation, are what a small task costs. Memory that
     // stays resident between tasks avoids them, but has to be cleaned: cheap if the kernel

@@ -18,6 +18,7 @@ use crate::bind::ParameterError;
 use crate::error::FlowError;
 use crate::error::HostError;
 use crate::options::ParameterInput;
+use crate::options::cores;
 use crate::slots::Slots;
 
 /// The most bytes that a flow may have. An interpreter with its library has some 20 MiB.
@@ -43,8 +44,7 @@ pub struct HostOptions {
 
 impl Default for HostOptions {
     fn default() -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { slots: cores.max(16), cache: None }
+        Self { slots: cores().max(16), cache: None }
     }
 }
 

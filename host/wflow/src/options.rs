@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::OnceLock;
 
 use wflow_model::Tag;
 use wflow_sandbox::CancelToken;
@@ -76,6 +77,12 @@ impl fmt::Display for Source {
     }
 }
 
+/// How many cores this process may use. The answer takes three files, so it is asked once.
+pub(crate) fn cores() -> usize {
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
+}
+
 impl Default for RunOptions {
     fn default() -> Self {
         Self {
@@ -89,7 +96,7 @@ impl Default for RunOptions {
                 logical_time: DEFAULT_LOGICAL_TIME,
             },
             tags: BTreeSet::new(),
-            max_workers: std::thread::available_parallelism().map_or(1, usize::from),
+            max_workers: cores(),
             observer: Arc::new(()),
             cancel: CancelToken::new(),
         }

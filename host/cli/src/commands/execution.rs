@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
-use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -19,6 +18,7 @@ use clap::Args;
 use serde_json::json;
 use wflow::CancelToken;
 use wflow::Flow;
+use wflow::HostOptions;
 use wflow::Limits;
 use wflow::RunError;
 use wflow::RunOptions;
@@ -78,25 +78,18 @@ pub(crate) struct ExecutionArgs {
     quiet: bool,
 }
 
-/// So many tasks at once there is room for, at least.
-const USUAL_WORKERS: usize = 16;
-
-/// Loads a flow before it is known how many workers are wanted: that takes time, and so does
-/// setting room aside for them.
+/// Loads a flow with room for as many tasks as a machine of this size does at once: how many are
+/// wanted may be known only once the flow is.
 pub(crate) fn load(path: &Path) -> Result<Flow> {
-    flows::load(path, usual_workers())
+    flows::load(path, HostOptions::default().slots)
 }
 
 /// Loads it again if more are wanted. It is compiled by now.
 pub(crate) fn with_room(flow: Flow, path: &Path, args: &ExecutionArgs) -> Result<Flow> {
     match args.max_workers.map(usize::from) {
-        Some(workers) if workers > usual_workers() => flows::load(path, workers),
+        Some(workers) if workers > HostOptions::default().slots => flows::load(path, workers),
         _ => Ok(flow),
     }
-}
-
-fn usual_workers() -> usize {
-    thread::available_parallelism().map_or(1, usize::from).max(USUAL_WORKERS)
 }
 
 /// A flow on its way, as the command line told it.

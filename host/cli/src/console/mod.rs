@@ -17,7 +17,7 @@ use anstyle::Style;
 use indicatif::ProgressBar;
 use indicatif::ProgressDrawTarget;
 use indicatif::ProgressStyle;
-use jiff::ZonedDateTime;
+use jiff::Timestamp;
 use wflow::event::Change;
 use wflow::event::Channel;
 use wflow::event::Event;
@@ -340,7 +340,7 @@ impl Clock {
             u32::try_from(millis).ok().filter(|&millis| millis < 1000)
         };
         let millis = self.since.as_ref().and_then(within).unwrap_or_else(|| {
-            let now = ZonedDateTime::now();
+            let now = Timestamp::now().to_zoned_datetime(format::zone());
             self.second = now.strftime("%Y-%m-%d %H:%M:%S").to_string();
             let millis = u32::try_from(now.millisecond()).unwrap_or_default();
             self.since = Some((Instant::now(), millis));
