@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 
 use crate::artifact;
 use crate::floor;
+use crate::resume;
 use crate::tasks;
 use crate::warm;
 
@@ -30,6 +31,8 @@ pub(crate) enum Job {
     Bulk(artifact::Bulk),
     /// The same bytes, hashed and written.
     Written(artifact::Written),
+    /// A run and its resume.
+    Resume(resume::Resumed),
     /// The bare start.
     Start(warm::Start),
 }
@@ -56,6 +59,7 @@ pub(crate) fn work(job: &str) -> Result<()> {
         Job::Tasks(job) => answer(&job.work()?),
         Job::Bulk(job) => answer(&job.work()?),
         Job::Written(job) => answer(&job.work()?),
+        Job::Resume(job) => answer(&job.work()?),
         Job::Start(job) => answer(&job.work()?),
     }
 }

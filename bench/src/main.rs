@@ -9,6 +9,7 @@ mod job;
 mod machine;
 mod metaflow;
 mod report;
+mod resume;
 mod stage;
 mod tasks;
 mod warm;
@@ -41,6 +42,7 @@ enum Measurement {
     Tasks,
     Artifact,
     Warm,
+    Resume,
     Metaflow,
 }
 
@@ -52,15 +54,15 @@ fn main() -> Result<()> {
     let mut report = Report::open(Path::new("BENCHMARKS.md"))?;
     report.put("machine", &machine::describe())?;
     let flows = Flows::build(Path::new("target/bench"))?;
-    let all = [Measurement::Tasks, Measurement::Artifact, Measurement::Warm, Measurement::Metaflow];
-    let wanted = |measurement| cli.only.is_empty() || cli.only.contains(measurement);
-    for measurement in all.iter().filter(|measurement| wanted(measurement)) {
+    let wanted = |measurement: &&Measurement| cli.only.is_empty() || cli.only.contains(measurement);
+    for measurement in Measurement::value_variants().iter().filter(wanted) {
         match measurement {
             Measurement::Tasks => report.put("tasks", &tasks::measure(&flows)?)?,
             Measurement::Artifact => {
                 report.put("artifact", &artifact::measure(&flows, cli.huge)?)?
             }
             Measurement::Warm => report.put("warm", &warm::measure(&flows)?)?,
+            Measurement::Resume => report.put("resume", &resume::measure(&flows)?)?,
             Measurement::Metaflow => report.put("metaflow", &metaflow::measure(&flows)?)?,
         }
     }

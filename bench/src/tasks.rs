@@ -158,6 +158,6 @@ impl Wide {
 }
 
 /// How a foreach of so many tasks is run.
-fn options(width: u32) -> RunOptions {
+pub(crate) fn options(width: u32) -> RunOptions {
     RunOptions::new().max_num_splits(width).parameter("width", width.to_string())
 }
