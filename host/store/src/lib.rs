@@ -40,6 +40,7 @@
 #![deny(missing_docs)]
 
 mod artifact;
+mod check;
 mod columns;
 mod commit;
 mod error;
@@ -62,6 +63,11 @@ mod writer;
 pub use artifact::BlobReader;
 pub use artifact::INLINE_MAX;
 pub use artifact::ROW_MAX;
+pub use check::By;
+pub use check::Fault;
+pub use check::Referrer;
+pub use check::Report;
+pub use check::Subject;
 pub use error::RecordFault;
 pub use error::Result;
 pub use error::StoreError;

@@ -39,6 +39,11 @@ impl Store {
     /// If there is no such run, if a process writes it or needs it to stay, or if the store cannot
     /// be written.
     pub fn remove(&self, run: RunId) -> Result<u64> {
+        self.remove_telling(run, &mut |_| {})
+    }
+
+    /// [`Self::remove`]; `removed` is told how many tasks so far.
+    pub(crate) fn remove_telling(&self, run: RunId, removed: &mut dyn FnMut(u64)) -> Result<u64> {
         // Who has stopped writing a run never begins again.
         if live::is_live(self.shared().live(), run, self.path())? {
             return Err(StoreError::Live(run));
@@ -54,7 +59,7 @@ impl Store {
             }
             // From here on there is nothing to hold.
             drop(lock);
-            self.remove_remains(connection, run, &mut |_| {})
+            self.remove_remains(connection, run, removed)
         })
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use wflow_model::Name;
+use wflow_model::lookup::Answer;
 use wflow_model::record::Artifact;
 use wflow_model::record::Artifacts;
 use wflow_model::record::RunId;
@@ -15,41 +16,21 @@ use crate::error::Result;
 use crate::error::StoreError;
 use crate::store::Store;
 
-/// What one record says of a name.
-enum Answer {
-    Found(Artifact),
-    Removed,
-    Ask(TaskRef),
-    Unknown,
-}
-
-fn answer(record: &TaskRecord, name: &str) -> Answer {
-    if let Some(artifact) = record.artifacts.get(name) {
-        Answer::Found(artifact.clone())
-    } else if record.removed.iter().any(|removed| removed == name) {
-        Answer::Removed
-    } else if let Some(artifact) = record.inherited.get(name) {
-        Answer::Found(artifact.clone())
-    } else {
-        record.inherits.clone().map_or(Answer::Unknown, Answer::Ask)
-    }
-}
-
 /// Notices when a walk from task to task comes back to where it was, by Brent's method: it
 /// remembers one task, and a later one after twice as many steps.
 #[derive(Clone)]
-struct Walk {
+pub(crate) struct Walk {
     mark: Option<TaskRef>,
     steps: u32,
     limit: u32,
 }
 
 impl Walk {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { mark: None, steps: 0, limit: 1 }
     }
 
-    fn step(&mut self, run: RunId, next: &TaskRef) -> Result<()> {
+    pub(crate) fn step(&mut self, run: RunId, next: &TaskRef) -> Result<()> {
         if self.mark.as_ref() == Some(next) {
             return Err(broken(run, next, "it inherits from itself"));
         }
@@ -70,8 +51,8 @@ fn broken(run: RunId, task: &TaskRef, why: &'static str) -> StoreError {
 /// Tasks that are asked for a name on behalf of others: which of the questions they answer.
 type Questions = BTreeMap<TaskRef, (Vec<usize>, Walk)>;
 
-/// One of them, with its record.
-type Asked = (TaskRef, TaskRecord, Vec<usize>, Walk);
+/// One of them, with what it says.
+type Asked = (TaskRef, Answer, Vec<usize>, Walk);
 
 impl Store {
     /// An artifact as a task sees it: what it set itself, what it inherited, or a parameter of
@@ -85,7 +66,7 @@ impl Store {
     /// itself, or if the catalog cannot be read.
     pub fn resolve(&self, run: RunId, record: &TaskRecord, name: &str) -> Result<Option<Artifact>> {
         let mut walk = Walk::new();
-        let mut answered = answer(record, name);
+        let mut answered = record.answer(name);
         loop {
             match answered {
                 Answer::Found(artifact) => return Ok(Some(artifact)),
@@ -93,7 +74,7 @@ impl Store {
                 Answer::Ask(next) => {
                     walk.step(run, &next)?;
                     let next = self.parent(run, &next)?;
-                    answered = answer(&next, name);
+                    answered = next.answer(name);
                 }
             }
         }
@@ -124,8 +105,8 @@ impl Store {
         }
         while !questions.is_empty() {
             let mut next = Questions::new();
-            for (task, record, places, mut walk) in self.ask(run, questions)? {
-                match answer(&record, name) {
+            for (task, answer, places, mut walk) in self.ask(run, name, questions)? {
+                match answer {
                     Answer::Found(artifact) => {
                         for place in places {
                             answers[place] = Some(artifact.clone());
@@ -177,7 +158,7 @@ impl Store {
     }
 
     /// Reads the tasks that are asked, a step at a time.
-    fn ask(&self, run: RunId, questions: Questions) -> Result<Vec<Asked>> {
+    fn ask(&self, run: RunId, name: &str, questions: Questions) -> Result<Vec<Asked>> {
         let mut steps = BTreeMap::<StepIndex, Vec<_>>::new();
         for (task, (places, walk)) in questions {
             steps.entry(task.step).or_default().push((task, places, walk));
@@ -185,10 +166,10 @@ impl Store {
         let mut asked = Vec::new();
         for (step, questions) in steps {
             let ids: Vec<_> = questions.iter().map(|(task, ..)| task.task.clone()).collect();
-            let records = self.tasks_by_id(run, step, &ids)?;
-            for (record, (task, places, walk)) in records.into_iter().zip(questions) {
-                let record = record.ok_or_else(|| broken(run, &task, MISSING))?;
-                asked.push((task, record, places, walk));
+            let answers = self.answers_by_id(run, step, &ids, name)?;
+            for (answer, (task, places, walk)) in answers.into_iter().zip(questions) {
+                let answer = answer.ok_or_else(|| broken(run, &task, MISSING))?;
+                asked.push((task, answer, places, walk));
             }
         }
         Ok(asked)

@@ -6,6 +6,8 @@ use rusqlite::Params;
 use rusqlite::Row;
 use rusqlite::params;
 use wflow_model::TaskId;
+use wflow_model::lookup;
+use wflow_model::lookup::Answer;
 use wflow_model::record;
 use wflow_model::record::RunId;
 use wflow_model::record::TaskRecord;
@@ -23,6 +25,13 @@ const DOING: &str = "reading tasks";
 
 /// The sort key of a task that is asked for, and which of the questions it answers.
 type Wanted = (Vec<u8>, usize);
+
+/// Where tasks are read: as of one moment, those of one step of a run.
+struct Place<'a> {
+    connection: &'a Connection,
+    run: RunId,
+    step: StepIndex,
+}
 
 impl Store {
     /// A committed task; none if there is no such task.
@@ -127,6 +136,33 @@ impl Store {
         step: StepIndex,
         ids: &[TaskId],
     ) -> Result<Vec<Option<TaskRecord>>> {
+        self.read_by_id(run, step, ids, |key, bytes| decode(run, step, key, bytes))
+    }
+
+    /// What each of several tasks of one step says of a name.
+    pub(crate) fn answers_by_id(
+        &self,
+        run: RunId,
+        step: StepIndex,
+        ids: &[TaskId],
+        name: &str,
+    ) -> Result<Vec<Option<Answer>>> {
+        self.read_by_id(run, step, ids, |key, bytes| {
+            let (id, answer) = lookup::answer(bytes, name)
+                .map_err(|error| damaged(run, step, key, error.into()))?;
+            check_place(run, step, key, &id)?;
+            Ok(answer)
+        })
+    }
+
+    /// Reads something of several tasks of one step, given the key and the record of each.
+    fn read_by_id<T: Clone>(
+        &self,
+        run: RunId,
+        step: StepIndex,
+        ids: &[TaskId],
+        read: impl Fn(&[u8], &[u8]) -> Result<T>,
+    ) -> Result<Vec<Option<T>>> {
         let mut found = vec![None; ids.len()];
         let mut wanted: Vec<Wanted> =
             ids.iter().enumerate().map(|(place, id)| (id.sort_key(), place)).collect();
@@ -134,9 +170,10 @@ impl Store {
         self.shared().pool().with(|connection| {
             // All of them as of one moment, and one look at the locks of the catalog.
             let transaction = connection.unchecked_transaction().during(self.path(), DOING)?;
+            let place = Place { connection, run, step };
             for chunk in wanted.chunk_by(|(before, _), (after, _)| follows(before, after)) {
-                if let Some(rest) = self.scan(connection, run, step, chunk, &mut found)? {
-                    self.seek(connection, run, step, rest, &mut found)?;
+                if let Some(rest) = self.scan(&place, chunk, &mut found, &read)? {
+                    self.seek(&place, rest, &mut found, &read)?;
                 }
             }
             transaction.finish().during(self.path(), DOING)
@@ -146,14 +183,14 @@ impl Store {
 
     /// Reads tasks by one walk through a range. Gives up where it meets too many others, such as
     /// those of the rounds of a loop, and returns what is left to be read.
-    fn scan<'w>(
+    fn scan<'w, T: Clone>(
         &self,
-        connection: &Connection,
-        run: RunId,
-        step: StepIndex,
+        place: &Place<'_>,
         wanted: &'w [Wanted],
-        found: &mut [Option<TaskRecord>],
+        found: &mut [Option<T>],
+        read: &impl Fn(&[u8], &[u8]) -> Result<T>,
     ) -> Result<Option<&'w [Wanted]>> {
+        let Place { connection, run, step } = *place;
         let ([(first, _), .., (last, _)], [_, _, ..]) = (wanted, wanted) else {
             return Ok(Some(wanted));
         };
@@ -180,8 +217,7 @@ impl Store {
                 }
                 continue;
             }
-            let record = bytes(row).during(self.path(), DOING)?;
-            let record = decode(run, step, key, record)?;
+            let record = read(key, bytes(row).during(self.path(), DOING)?)?;
             // Once as a rule; no copy is made then.
             for (_, place) in &left[1..same] {
                 found[*place] = Some(record.clone());
@@ -193,21 +229,21 @@ impl Store {
     }
 
     /// Reads tasks one by one.
-    fn seek(
+    fn seek<T>(
         &self,
-        connection: &Connection,
-        run: RunId,
-        step: StepIndex,
+        place: &Place<'_>,
         wanted: &[Wanted],
-        found: &mut [Option<TaskRecord>],
+        found: &mut [Option<T>],
+        read: &impl Fn(&[u8], &[u8]) -> Result<T>,
     ) -> Result<()> {
+        let Place { connection, run, step } = *place;
         let mut statement = connection
             .prepare_cached("SELECT record FROM tasks WHERE run = ?1 AND step = ?2 AND key = ?3")
             .during(self.path(), DOING)?;
         for (key, place) in wanted {
             let record = statement
                 .query_row(params![columns::run(run), step.0, key], |row| {
-                    Ok(decode(run, step, key, row.get_ref(0)?.as_blob()?))
+                    Ok(read(key, row.get_ref(0)?.as_blob()?))
                 })
                 .optional()
                 .during(self.path(), DOING)?;
@@ -245,19 +281,22 @@ fn innermost(key: &[u8]) -> Option<(&[u8], u32)> {
 
 /// Reads a record and makes sure that it is of the task that the catalog says.
 pub(crate) fn decode(run: RunId, step: StepIndex, key: &[u8], bytes: &[u8]) -> Result<TaskRecord> {
-    let task = || {
-        let task = TaskId::from_sort_key(key).unwrap_or(TaskId::ROOT);
-        Box::new(TaskRef { step, task })
-    };
-    let record: TaskRecord = record::decode(bytes).map_err(|error| StoreError::DamagedTask {
-        run,
-        task: task(),
-        source: error.into(),
-    })?;
-    if record.id.step == step && record.id.task.sort_key() == key {
-        Ok(record)
+    let record: TaskRecord =
+        record::decode(bytes).map_err(|error| damaged(run, step, key, error.into()))?;
+    check_place(run, step, key, &record.id)?;
+    Ok(record)
+}
+
+/// A record is of the task that the catalog says.
+fn check_place(run: RunId, step: StepIndex, key: &[u8], id: &TaskRef) -> Result<()> {
+    if id.step == step && id.task.has_sort_key(key) {
+        Ok(())
     } else {
-        let source = RecordFault::Misplaced;
-        Err(StoreError::DamagedTask { run, task: task(), source })
+        Err(damaged(run, step, key, RecordFault::Misplaced))
     }
+}
+
+fn damaged(run: RunId, step: StepIndex, key: &[u8], source: RecordFault) -> StoreError {
+    let task = TaskId::from_sort_key(key).unwrap_or(TaskId::ROOT);
+    StoreError::DamagedTask { run, task: Box::new(TaskRef { step, task }), source }
 }

@@ -138,3 +138,38 @@ fn cost_of_a_large_artifact() {
         verify.elapsed(),
     );
 }
+
+#[test]
+#[ignore = "a measurement, of use on a quiet machine only"]
+fn cost_of_collecting() {
+    let (_folder, store) = store();
+    let count = 1_000_000;
+    for _ in 0..2 {
+        let writer = store.begin(&flow("Cost")).unwrap();
+        for index in 0..count {
+            let mut task = done(at(1, index));
+            task.inherits = Some(common::at(0, 1));
+            let square = u64::from(index).pow(2).to_le_bytes();
+            task.artifacts.insert(name("square"), writer.put(FORMAT, &square).unwrap());
+            task.artifacts.insert(name("text"), writer.put(FORMAT, &[7; 100]).unwrap());
+            writer.append(&task).unwrap();
+        }
+        writer.finish(&ended(RunStatus::Done)).unwrap();
+    }
+    let selection = wflow_store::Selection { keep: Some(1), ..Default::default() };
+    for dry_run in [true, false] {
+        let mut stages = vec![("selecting", Instant::now())];
+        store
+            .collect(&selection, dry_run, &mut |progress| {
+                if stages.last().is_none_or(|(doing, _)| *doing != progress.doing) {
+                    stages.push((progress.doing, Instant::now()));
+                }
+            })
+            .unwrap();
+        stages.push(("", Instant::now()));
+        for pair in stages.windows(2) {
+            print!("{} {:?}  ", pair[0].0, pair[1].1 - pair[0].1);
+        }
+        println!();
+    }
+}

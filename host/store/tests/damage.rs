@@ -43,20 +43,28 @@ fn a_damaged_task_is_named() {
         })
         .unwrap();
     let other = wflow_model::record::encode(&done(at(5, 2))).unwrap();
-    for bytes in
-        [&[][..], &[1], &[9, 9], &good[..good.len() - 1], &[&good[..], &[0]].concat(), &other]
-    {
+    // With whether the damage is in the part that is read to look up a name.
+    for (bytes, head) in [
+        (&[][..], true),
+        (&[1], true),
+        (&[9, 9], true),
+        (&good[..good.len() - 1], false),
+        (&[&good[..], &[0]].concat(), false),
+        (&other, true),
+    ] {
         catalog(&store)
             .execute(
                 "UPDATE tasks SET record = ?1 WHERE key = ?2",
                 params![bytes, id.task.sort_key()],
             )
             .unwrap();
-        for error in [
-            store.task(run, &id).unwrap_err(),
-            store.tasks(run, id.step, None, 9).unwrap_err(),
-            store.resolve_many(run, &[at(5, 0), id.clone()], "x").unwrap_err(),
-        ] {
+        let looked_up = store.resolve_many(run, &[at(5, 0), id.clone()], "x");
+        assert_eq!(looked_up.is_err(), head, "{looked_up:?}");
+        for error in
+            [store.task(run, &id).unwrap_err(), store.tasks(run, id.step, None, 9).unwrap_err()]
+                .into_iter()
+                .chain(looked_up.err())
+        {
             let text = error.to_string();
             assert!(text.contains("task 1 of step 5"), "{text}");
             assert!(matches!(error, StoreError::DamagedTask { .. }), "{error:?}");

@@ -63,6 +63,8 @@ pub enum Spared {
     Held,
 }
 
+const REMOVING: &str = "removing tasks";
+
 /// Where progress is told.
 type Tell<'a> = &'a mut dyn FnMut(Progress);
 
@@ -95,12 +97,14 @@ impl Store {
         let _lock =
             files::lock(self.shared().root(), GC_LOCK).during(self.path(), "taking its turn")?;
         for run in self.selected(selection)? {
-            match self.remove(run) {
+            let before = collected.tasks;
+            let removed = self.remove_telling(run, &mut |tasks| {
+                tell(Progress { doing: REMOVING, done: before + tasks, of: 0 });
+            });
+            match removed {
                 Ok(tasks) => {
                     collected.runs.push(run);
                     collected.tasks += tasks;
-                    let (doing, done) = ("removing tasks", collected.tasks);
-                    tell(Progress { doing, done, of: 0 });
                 }
                 Err(StoreError::Live(run)) => collected.spared.push((run, Spared::Live)),
                 Err(StoreError::Held(run)) => collected.spared.push((run, Spared::Held)),
@@ -113,7 +117,7 @@ impl Store {
             for run in self.remains(connection)? {
                 let before = collected.tasks;
                 collected.tasks += self.remove_remains(connection, run, &mut |tasks| {
-                    tell(Progress { doing: "removing tasks", done: before + tasks, of: 0 });
+                    tell(Progress { doing: REMOVING, done: before + tasks, of: 0 });
                 })?;
                 collected.remains += 1;
             }
