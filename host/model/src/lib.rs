@@ -7,6 +7,7 @@
 pub mod cbor;
 pub mod digest;
 pub mod graph;
+pub mod lookup;
 pub mod name;
 pub mod parameter;
 pub mod pathspec;

@@ -280,10 +280,17 @@ pub fn encode<T: Record>(record: &T) -> Result<Vec<u8>, postcard::Error> {
 ///
 /// If the bytes are damaged or of a newer version.
 pub fn decode<T: Record>(bytes: &[u8]) -> Result<T, DecodeError> {
+    match bytes.first() {
+        Some(1) => whole(&[body(bytes)?, T::NEW_IN_2].concat()),
+        _ => whole(body(bytes)?),
+    }
+}
+
+/// The bytes of a record behind its version, if that is one which this program reads.
+pub(crate) fn body(bytes: &[u8]) -> Result<&[u8], DecodeError> {
     match bytes.split_first() {
         None => Err(DecodeError::Empty),
-        Some((&VERSION, body)) => whole(body),
-        Some((1, body)) => whole(&[body, T::NEW_IN_2].concat()),
+        Some((1..=VERSION, body)) => Ok(body),
         Some((&version, _)) => Err(DecodeError::Version(version)),
     }
 }

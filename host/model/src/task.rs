@@ -85,6 +85,15 @@ impl TaskId {
         parts.flat_map(|part| part.to_be_bytes()).collect()
     }
 
+    /// Whether this is its [`Self::sort_key`].
+    pub fn has_sort_key(&self, key: &[u8]) -> bool {
+        let parts = self.indices.iter().chain(std::iter::once(&self.round));
+        match key.as_chunks::<4>() {
+            (chunks, []) => parts.map(|part| part.to_be_bytes()).eq(chunks.iter().copied()),
+            _ => false,
+        }
+    }
+
     /// The id whose [`Self::sort_key`] this is.
     ///
     /// Returns none if the bytes are no such key.
@@ -153,7 +162,11 @@ mod tests {
         fn text_and_key_round_trip(indices in prop::collection::vec(any::<u32>(), 0..4), round in 1u32..) {
             let id = TaskId { indices, round };
             prop_assert_eq!(TaskId::parse(&id.to_string(), id.indices.len()), Ok(id.clone()));
-            prop_assert_eq!(TaskId::from_sort_key(&id.sort_key()), Some(id));
+            let mut key = id.sort_key();
+            prop_assert!(id.has_sort_key(&key));
+            prop_assert_eq!(TaskId::from_sort_key(&key), Some(id.clone()));
+            key.push(0);
+            prop_assert!(!id.has_sort_key(&key) && !id.has_sort_key(&key[..4]) | id.indices.is_empty());
         }
 
         #[test]
