@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::thread;
+use std::thread::JoinHandle;
 
 use wflow_model::Name;
 use wflow_model::name::excerpt;
@@ -22,17 +24,32 @@ const BATCH: usize = 1024;
 /// About how many bytes one answer to the guest holds.
 const ANSWER: usize = 1 << 20;
 
+/// Who asks for so many inputs at once will ask for the next ones.
+const WORTH_IT: usize = 256;
+
 /// So many inputs are asked whether they have an artifact that was lost.
 const ASKED: usize = 64;
 
 /// The inputs of a join. They are committed, and read from the store.
 pub(crate) struct JoinInputs {
     inputs: Arc<Inputs>,
+    ahead: Option<Ahead>,
+}
+
+/// One artifact of some inputs.
+type Values = Result<Vec<Option<Value>>, Problem>;
+
+/// What the guest will probably ask next, read while it works on the answer before.
+struct Ahead {
+    name: String,
+    first: u32,
+    max: u32,
+    reader: JoinHandle<Values>,
 }
 
 impl JoinInputs {
     pub(crate) fn new(inputs: Arc<Inputs>) -> Self {
-        Self { inputs }
+        Self { inputs, ahead: None }
     }
 
     pub(crate) fn count(&self) -> u32 {
@@ -49,39 +66,36 @@ impl JoinInputs {
         })
     }
 
-    /// The tasks from a position on: as many as are of one step, at most `max`.
-    fn tasks(&self, first: usize, max: usize) -> Vec<TaskRef> {
-        let mut tasks = (first..self.inputs.len()).map_while(|position| self.inputs.get(position));
-        let Some(one) = tasks.next() else { return Vec::new() };
-        let step = one.step;
-        let rest = tasks.take_while(|task| task.step == step);
-        std::iter::once(one).chain(rest).take(max).collect()
-    }
-
-    /// One artifact of many inputs.
+    /// One artifact of many inputs, from one on: `max` of them, or fewer if they are large.
     pub(crate) fn get(
-        &self,
-        run: &RunContext,
+        &mut self,
+        run: &Arc<RunContext>,
         name: &str,
         first: u32,
         max: u32,
-    ) -> Result<Vec<Option<Value>>, Problem> {
-        let mut answer = Vec::new();
-        let mut bytes = 0;
-        let end = self.inputs.len().min((first as usize).saturating_add(max as usize));
-        while bytes < ANSWER && first as usize + answer.len() < end {
-            let next = first as usize + answer.len();
-            let tasks = self.tasks(next, BATCH.min(end - next));
-            for artifact in run.store.resolve_many(run.run, &tasks, name).map_err(refused)? {
-                let value = artifact.map(|artifact| run.value(&artifact)).transpose()?;
-                bytes += value.as_ref().map_or(0, |value| value.data.len());
-                answer.push(value);
-                if bytes >= ANSWER {
-                    break;
-                }
-            }
+    ) -> Values {
+        let ahead = self.ahead.take().filter(|ahead| {
+            (ahead.first, ahead.name.as_str()) == (first, name) && ahead.max <= max
+        });
+        let values = match ahead.map(|ahead| ahead.reader.join()) {
+            Some(Ok(values)) => values,
+            _ => read(run, &self.inputs, name, first, max),
+        }?;
+        let next = first.saturating_add(u32::try_from(values.len()).unwrap_or(u32::MAX));
+        // A few are asked for by those who want to see no more than these.
+        if max as usize >= WORTH_IT && (next as usize) < self.inputs.len() {
+            self.ahead = self.read_ahead(run, name, next, max);
         }
-        Ok(answer)
+        Ok(values)
+    }
+
+    /// Begins to read what comes next; none if there is no thread for it.
+    fn read_ahead(&self, run: &Arc<RunContext>, name: &str, first: u32, max: u32) -> Option<Ahead> {
+        let (run, inputs, name) = (Arc::clone(run), Arc::clone(&self.inputs), name.to_owned());
+        let asked = name.clone();
+        let read = move || read(&run, &inputs, &asked, first, max);
+        let reader = thread::Builder::new().name("wflow-ahead".to_owned()).spawn(read).ok()?;
+        Some(Ahead { name, first, max, reader })
     }
 
     /// One artifact of one input.
@@ -186,7 +200,7 @@ impl JoinInputs {
         let mut inherited: Option<(TaskRef, Artifacts)> = None;
         let mut position = 0;
         while position < self.inputs.len() {
-            let tasks = self.tasks(position, BATCH);
+            let tasks = tasks(&self.inputs, position, BATCH);
             position += tasks.len();
             for record in self.records(run, &tasks)? {
                 if let Some(parent) = &record.inherits
@@ -218,6 +232,35 @@ impl JoinInputs {
         let missing = || Problem::Refused("the store has lost an input of the join".to_owned());
         records.into_iter().map(|record| record.ok_or_else(missing)).collect()
     }
+}
+
+/// One artifact of many inputs.
+fn read(run: &RunContext, inputs: &Inputs, name: &str, first: u32, max: u32) -> Values {
+    let mut answer = Vec::new();
+    let mut bytes = 0;
+    let end = inputs.len().min((first as usize).saturating_add(max as usize));
+    while bytes < ANSWER && first as usize + answer.len() < end {
+        let next = first as usize + answer.len();
+        let tasks = tasks(inputs, next, BATCH.min(end - next));
+        for artifact in run.store.resolve_many(run.run, &tasks, name).map_err(refused)? {
+            let value = artifact.map(|artifact| run.value(&artifact)).transpose()?;
+            bytes += value.as_ref().map_or(0, |value| value.data.len());
+            answer.push(value);
+            if bytes >= ANSWER {
+                break;
+            }
+        }
+    }
+    Ok(answer)
+}
+
+/// The tasks from a position on: as many as are of one step, at most `max`.
+fn tasks(inputs: &Inputs, first: usize, max: usize) -> Vec<TaskRef> {
+    let mut tasks = (first..inputs.len()).map_while(|position| inputs.get(position));
+    let Some(one) = tasks.next() else { return Vec::new() };
+    let step = one.step;
+    let rest = tasks.take_while(|task| task.step == step);
+    std::iter::once(one).chain(rest).take(max).collect()
 }
 
 /// Names for a sentence, shortened where there are many.
