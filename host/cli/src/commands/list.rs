@@ -9,6 +9,7 @@ use wflow::client::RunState;
 use wflow::client::Step;
 use wflow::model::pathspec::Pathspec;
 use wflow::model::record::Outcome;
+use wflow::model::record::Resumed;
 
 use crate::args::Common;
 use crate::args::ListArgs;
@@ -58,12 +59,17 @@ fn runs(store: &Store, spec: &Pathspec, args: &ListArgs, output: &mut Output) ->
     client::known_flow(store, flow)?;
     for run in store.runs(Some(flow), None, args.limit)? {
         if args.json {
+            let resumes = store.run(run.id)?.and_then(|run| run.record.resumes.clone());
             output.json(&json!({
                 "flow": run.flow,
                 "run": run.id.to_string(),
                 "state": state(run.state).0,
                 "created": run.created.0,
                 "finished": run.finished.map(|at| at.0),
+                "resumes": resumes.map(|resumed| json!({
+                    "run": resumed.run.to_string(),
+                    "step": resumed.from,
+                })),
             }))?;
             continue;
         }
@@ -90,8 +96,15 @@ fn steps(store: &Store, spec: &Pathspec, args: &ListArgs, output: &mut Output) -
     let run = client::run(store, spec)?;
     let (word, style) = state(run.summary.state);
     if !args.json {
+        let resumes = match &run.record.resumes {
+            None => String::new(),
+            Some(Resumed { run, from: None }) => format!(", resumes run {run}"),
+            Some(Resumed { run, from: Some(step) }) => {
+                format!(", resumes run {run} from step {step} on")
+            }
+        };
         output.talk(&format!(
-            "Run {}/{}: {style}{word}{style:#}, begun {}",
+            "Run {}/{}: {style}{word}{style:#}, begun {}{resumes}",
             run.record.flow,
             run.id(),
             format::moment(run.summary.created)
@@ -131,6 +144,7 @@ fn tasks(store: &Store, spec: &Pathspec, args: &ListArgs, output: &mut Output) -
                 "started": record.started.0,
                 "finished": record.finished.0,
                 "failure": record.failure(),
+                "origin": task.origin(),
             }))?;
             continue;
         }
@@ -139,6 +153,9 @@ fn tasks(store: &Store, spec: &Pathspec, args: &ListArgs, output: &mut Output) -
         write!(output.data(), "{NAME}{name}{NAME:#}  {style}{word}{style:#}  {took}")?;
         if let Some(failure) = record.failure() {
             write!(output.data(), "  {}", failure.message.lines().next().unwrap_or_default())?;
+        }
+        if let Some(origin) = &record.origin {
+            write!(output.data(), "  {DIM}reused from run {}{DIM:#}", origin.run)?;
         }
         writeln!(output.data())?;
     }

@@ -243,6 +243,13 @@ impl Task {
         self.run.pathspec(&self.record.id)
     }
 
+    /// The pathspec of the task that was executed in its stead, if it was reused.
+    pub fn origin(&self) -> Option<String> {
+        let origin = self.record.origin.as_ref()?;
+        let (flow, step) = (&self.run.record.flow, &self.run.graph.step(self.record.id.step).name);
+        Some(format!("{flow}/{}/{step}/{}", origin.run, self.record.id.task))
+    }
+
     /// Everything that it sees, by name: what it set, what it inherited, and the parameters.
     ///
     /// # Errors

@@ -1,0 +1,144 @@
+//! What is read of tasks that were reused: artifacts of all sizes, logs, and what joins carry over.
+
+use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
+
+use crate::script::Version;
+use crate::script::latest;
+use crate::script::left;
+use crate::script::sorted;
+use crate::script::started;
+use crate::support::Place;
+use crate::support::settled;
+
+/// A join that merges what is small, what is in a row of its own, and what is in a file, and a step
+/// behind it that reads all of that.
+fn sizes() -> Version {
+    Version::of(
+        "start -> a, b
+        a -> j
+        b -> j
+        j(inputs) -> use
+        use -> end
+        end",
+    )
+    .with("a fills small 3")
+    .with("a fills medium 3000")
+    .with("b fills large 40000")
+    .with("b prints a line of b")
+    .with("b warns a warning of b")
+    .with("j merges")
+    .with("use reads small")
+    .with("use reads medium")
+    .with("use reads large")
+}
+
+#[test]
+fn artifacts_of_all_sizes_are_reused_and_so_are_logs() {
+    let place = Place::new();
+    sizes().with("use fails").run(&place, "").fails(1);
+    sizes().resumes(&place, "", "use/1 end/1");
+    sizes().resumes(&place, "use", "use/1 end/1");
+    sizes().resumes(&place, "j", "j/1 use/1 end/1");
+    let logs = place.wflow("logs latest/b").done();
+    settled(&place, || insta::assert_snapshot!(logs.to_string()));
+    assert_eq!(place.wflow("logs --stderr latest/b").done().stdout, "a warning of b\n");
+}
+
+#[test]
+fn what_was_removed_stays_removed() {
+    let place = Place::new();
+    let flow = Version::of("start -> a\na -> b\nb -> c\nc -> end\nend")
+        .with("start puts x 1")
+        .with("a removes x")
+        .with("c puts x 2");
+    flow.clone().with("c fails").run(&place, "").fails(1);
+    flow.resumes(&place, "", "c/1 end/1");
+    place.wflow("dump latest/b/1/x").fails(1);
+    assert_eq!(place.value("latest/end/1/x"), 2);
+    let reading = flow.with("end reads x").without("c puts x 2");
+    let refused = reading.resume(&place, "c").fails(1);
+    assert!(refused.stderr.contains("artifact `x` was removed in step `a`"), "{refused}");
+}
+
+#[test]
+fn what_a_join_has_lost_is_explained_in_a_resumed_run_too() {
+    let place = Place::new();
+    let flow = sizes().without("j merges");
+    flow.clone().with("use fails").run(&place, "").fails(1);
+    let refused = flow.resume(&place, "").fails(1);
+    assert_eq!(started(&refused), sorted("use/1"));
+    settled(&place, || insta::assert_snapshot!(refused.stderr));
+}
+
+#[test]
+fn a_chain_of_many_steps_reads_what_the_first_has_set() {
+    let place = Place::new();
+    let chain = |reads: &str| {
+        let steps: Vec<String> = (0..80).map(|n| format!("s{n} -> s{}", n + 1)).collect();
+        Version::of(&format!("start -> s0\n{}\ns80 -> end\nend", steps.join("\n")))
+            .with("start puts first 1")
+            .with(reads)
+    };
+    chain("s70 fails").run(&place, "").fails(1);
+    let executed: Vec<String> = (70..=80).map(|n| format!("s{n}/1")).collect();
+    chain("s75 reads first").resumes(&place, "", &format!("{} end/1", executed.join(" ")));
+}
+
+/// The files of a folder and all below it.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { all.extend(files(&path)) } else { all.push(path) }
+    }
+    all
+}
+
+#[test]
+fn what_the_store_has_lost_is_executed_again() {
+    let place = Place::new();
+    sizes().run(&place, "").done();
+    let (run, done) = (latest(&place), left(&place, "latest"));
+    let digest = done["b/1"].0["large"]["digest"].as_str().unwrap();
+    let all = files(&place.path().join(".wflow"));
+    let blob = all.iter().find(|path| {
+        let name = path.to_str().unwrap().replace('/', "");
+        name.ends_with(digest)
+    });
+    fs::remove_file(blob.unwrap_or_else(|| panic!("{digest}: {all:?}"))).unwrap();
+    let again = sizes().resume(&place, "").done();
+    // What the join has merged is the same blob. It comes after, and so is executed anyway.
+    assert_eq!(started(&again), sorted("b/1 j/1 use/1 end/1"));
+    assert_eq!(left(&place, "latest"), done);
+    // The store has it again, and so has the run that had lost it.
+    assert_eq!(left(&place, &run), done);
+    sizes().resumes(&place, "", "");
+}
+
+#[test]
+fn what_is_damaged_is_executed_again() {
+    let place = Place::new();
+    sizes().run(&place, "").done();
+    let done = left(&place, "latest");
+    let digest = done["b/1"].0["large"]["digest"].as_str().unwrap();
+    let all = files(&place.path().join(".wflow"));
+    let blob = all.iter().find(|path| path.to_str().unwrap().replace('/', "").ends_with(digest));
+    fs::set_permissions(blob.unwrap(), std::os::unix::fs::PermissionsExt::from_mode(0o644))
+        .unwrap();
+    fs::write(blob.unwrap(), "cut short").unwrap();
+    let again = sizes().resume(&place, "").done();
+    assert_eq!(started(&again), sorted("b/1 j/1 use/1 end/1"));
+    assert_eq!(left(&place, "latest"), done);
+}
+
+#[test]
+fn the_seed_and_the_time_are_those_of_the_origin() {
+    let place = Place::new();
+    sizes().with("use fails").run(&place, "--tag one").fails(1);
+    let resumed = sizes().resume(&place, "--tag two --json --quiet --run-id-file id").done();
+    assert_eq!(resumed.json()["reused"], 4);
+    assert_eq!(resumed.json()["tasks"], 2);
+    assert_eq!(fs::read_to_string(place.path().join("id")).unwrap(), latest(&place));
+}
