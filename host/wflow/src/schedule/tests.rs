@@ -2,6 +2,7 @@
 
 mod bounds;
 mod examples;
+mod interrupted;
 mod properties;
 mod random_flow;
 

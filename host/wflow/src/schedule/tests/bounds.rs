@@ -50,6 +50,43 @@ fn a_foreach_over_a_million_items_is_scheduled_in_no_time_and_little_is_ready() 
     assert!(begin.elapsed() < Duration::from_secs(2), "it took {:?}", begin.elapsed());
 }
 
+#[test]
+fn an_item_that_is_set_aside_is_kept_in_four_bytes_more() {
+    let graph = graph("start -> a for xs\na -> b\nb -> j\nj(inputs) -> end\nend");
+    let (start, a) = (graph.start(), graph.find("a").unwrap());
+    let mut tasks = Scheduler::<u32, ()>::new(graph);
+    let mut taken = 0;
+    while let Some(task) = tasks.start() {
+        assert!(tasks.ready.len() <= 1, "{} are ready", tasks.ready.len());
+        // Of each item the first task is known, and the second one is not.
+        match task.id.step {
+            step if step == start => {
+                tasks.finish(task, Advance::Foreach { hands_on: 7, items: (), width: MILLION });
+            }
+            step if step == a => {
+                taken += 1;
+                tasks.finish(task, Advance::Next(7));
+            }
+            _ => tasks.defer(task),
+        }
+    }
+    assert_eq!(taken, MILLION);
+    tasks.recall();
+    assert_eq!((tasks.ready.len(), tasks.deferred.len(), tasks.splits.len()), (1, 0, 1));
+    let split = tasks.splits[0].as_ref().unwrap();
+    assert_eq!(split.deferred.capacity(), 0);
+    let bytes = size_of_val(&*split.arrived) + size_of_val(&*split.recalled);
+    assert_eq!(bytes, 12 * MILLION as usize);
+    // While it grows, it takes at most twice the room that it needs.
+    assert!(split.recalled.capacity() <= 2 * MILLION as usize);
+
+    for expected in 0..1000 {
+        let task = tasks.start().unwrap();
+        assert_eq!((task.id.step, task.id.task), (a, TaskId::ROOT.child(expected)));
+        assert_eq!(tasks.ready.len(), 1);
+    }
+}
+
 /// How much can be ready at once, however wide a foreach is.
 ///
 /// A branch is started only when nothing above it on the stack is ready, so that of one split no

@@ -18,14 +18,14 @@ use super::*;
 const LAST_ROUND: u32 = 3;
 
 /// A number below `bound` that depends on nothing but `of`.
-fn draw(of: impl Hash, bound: usize) -> usize {
+pub(super) fn draw(of: impl Hash, bound: usize) -> usize {
     let mut hasher = DefaultHasher::new();
     of.hash(&mut hasher);
     usize::try_from(hasher.finish() % bound as u64).unwrap()
 }
 
 /// How a task goes on. It depends on who it is, and not on when it ends.
-fn advance(graph: &Graph, id: &TaskRef, data: u64) -> Advance<TaskRef, TaskRef> {
+pub(super) fn advance(graph: &Graph, id: &TaskRef, data: u64) -> Advance<TaskRef, TaskRef> {
     let hands_on = id.clone();
     match &graph.step(id.step).transition {
         Transition::Foreach { .. } => {
@@ -53,17 +53,17 @@ fn followers(graph: &Graph, id: &TaskRef, data: u64) -> Vec<StepIndex> {
 
 /// What a task started with.
 #[derive(Debug, PartialEq, Eq)]
-struct Started {
-    inherits: Option<TaskRef>,
-    inputs: Option<Vec<TaskRef>>,
+pub(super) struct Started {
+    pub(super) inherits: Option<TaskRef>,
+    pub(super) inputs: Option<Vec<TaskRef>>,
     /// The task that opened each foreach, the index, and the width.
     frames: Vec<(TaskRef, u32, u32)>,
 }
 
-type Run = BTreeMap<TaskRef, Started>;
+pub(super) type Run = BTreeMap<TaskRef, Started>;
 
 /// Runs a flow. `order` decides when tasks are started, and which of them ends first.
-fn run(graph: &Arc<Graph>, depth: usize, data: u64, order: u64, workers: usize) -> Run {
+pub(super) fn run(graph: &Arc<Graph>, depth: usize, data: u64, order: u64, workers: usize) -> Run {
     let mut tasks = Tasks::new(Arc::clone(graph));
     let mut run = Run::new();
     let mut finished = BTreeSet::new();
@@ -92,14 +92,19 @@ fn run(graph: &Arc<Graph>, depth: usize, data: u64, order: u64, workers: usize) 
         let advance = advance(graph, &task.id, data);
         tasks.finish(task, advance);
     }
-    assert!(tasks.is_done());
-    assert!(tasks.ready.is_empty());
-    assert!(tasks.splits.iter().all(Option::is_none), "a split is still open");
-    assert_eq!(tasks.free.len(), tasks.splits.len());
+    assert_nothing_is_left(&tasks);
     run
 }
 
-fn started(graph: &Graph, task: &Task) -> Started {
+/// The flow is done, and nothing of it is held.
+pub(super) fn assert_nothing_is_left(tasks: &Tasks) {
+    assert!(tasks.is_done());
+    assert!(tasks.ready.is_empty() && tasks.deferred.is_empty());
+    assert!(tasks.splits.iter().all(Option::is_none), "a split is still open");
+    assert_eq!(tasks.free.len(), tasks.splits.len());
+}
+
+pub(super) fn started(graph: &Graph, task: &Task) -> Started {
     let foreachs: Vec<StepIndex> = task.frames.iter().map(|frame| frame.step).collect();
     assert_eq!(foreachs, graph.step(task.id.step).foreachs);
     let indices: Vec<u32> = task.frames.iter().map(|frame| frame.index).collect();
