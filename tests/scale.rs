@@ -4,9 +4,13 @@ use std::process::Stdio;
 
 use serde_json::json;
 
+use crate::guest::Guest;
 use crate::support::Place;
 use crate::support::finished;
 use crate::support::own;
+
+/// The format of the artifacts that guests put.
+const CBOR: &str = "application/cbor";
 
 #[test]
 fn ten_thousand_tasks_and_their_join() {
@@ -94,4 +98,48 @@ fn no_width_and_one() {
     let run = place.run(&own("wide"), "--width 100").done();
     assert_eq!(run.printed("join"), ["100 inputs"]);
     place.run(&own("wide"), "--width 101").fails(1);
+}
+
+#[test]
+fn a_chain_of_ten_thousand_steps() {
+    let steps = (1..9_999).map(|step| format!("s{step} -> s{}\n", step + 1));
+    let text = format!("start -> s1\n{}s9999 -> end\nend", steps.collect::<String>());
+    let place = Place::new();
+    let guest = Guest::of(&text).putting("x", CBOR, &[7]);
+    let run = place.run(&guest.file(&place), "").done();
+    let log = run.log();
+    let finished = log.iter().filter(|line| line.ends_with("finished successfully."));
+    assert_eq!(finished.count(), 10_001);
+    assert_eq!(place.value("latest/end/1/x"), 7);
+    assert_eq!(place.lines("list --json --limit 20000 latest").len(), 10_001);
+}
+
+#[test]
+fn a_thousand_branches() {
+    let branches: Vec<String> = (0..1_000).map(|branch| format!("b{branch}")).collect();
+    let steps = branches.iter().map(|branch| format!("{branch} -> join\n"));
+    let text = format!(
+        "start -> {}\n{}join(inputs) -> end\nend",
+        branches.join(", "),
+        steps.collect::<String>()
+    );
+    let place = Place::new();
+    place.run(&Guest::of(&text).file(&place), "").done();
+    let steps = place.lines("list --json --limit 2000 latest");
+    assert_eq!(steps.len(), 1_003);
+    assert!(steps.iter().all(|step| step["done"] == 1), "{steps:?}");
+}
+
+#[test]
+fn a_wide_foreach_in_a_wide_foreach() {
+    let text = "start -> a for xs\na -> b for xs\nb -> j\nj(inputs) -> k\nk(inputs) -> end\nend";
+    // An array of 200 nulls.
+    let list = [&[0x98, 200][..], &[0xf6; 200]].concat();
+    let guest = Guest::of(text).putting("xs", CBOR, &list);
+    let place = Place::new();
+    place.run(&guest.file(&place), "--quiet --max-num-splits 200").done();
+    let steps = place.lines("list --json latest");
+    let done: Vec<_> = steps.iter().map(|step| step["done"].as_u64().unwrap()).collect();
+    assert_eq!(done, [1, 200, 40_000, 200, 1, 1]);
+    assert_eq!(place.lines("list --json --limit 50000 latest/b").len(), 40_000);
 }
