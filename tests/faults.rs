@@ -8,15 +8,14 @@ use std::fs;
 use std::io;
 use std::io::Write;
 use std::path::Path;
-use std::sync::LazyLock;
 
 use self::tracer::Exit;
 use self::tracer::Verdict;
 use self::tracer::trace;
+use crate::recovery::How;
 use crate::recovery::Left;
 use crate::recovery::check_store;
-use crate::recovery::flow;
-use crate::recovery::go_on;
+use crate::recovery::interrupt;
 use crate::recovery::runs;
 use crate::support::Outcome;
 use crate::support::Place;
@@ -35,47 +34,48 @@ enum Fault {
 /// What is in the store before.
 #[derive(Clone, Copy)]
 enum Before {
-    /// There is no store.
+    /// There is no store. The flow is run.
     Nothing,
-    /// A run that is done: its blobs are there.
+    /// A run that is done: its blobs are there. The flow is run again.
     Done,
-}
-
-/// One worker, so that one run does much the same as another.
-fn words() -> String {
-    format!("--max-workers 1 --note {}", "n".repeat(4000))
-}
-
-/// What a run leaves in which nothing fails.
-fn expected() -> &'static Left {
-    static EXPECTED: LazyLock<Left> = LazyLock::new(|| {
-        let place = Place::new();
-        place.run(&flow(), &words()).done();
-        Left::of(&place)
-    });
-    &EXPECTED
+    /// A run that was interrupted. It is resumed.
+    Interrupted,
 }
 
 impl Before {
-    fn place(self) -> Place {
-        static DONE: LazyLock<Place> = LazyLock::new(|| {
-            let place = Place::new();
-            place.run(&flow(), &words()).done();
-            place
-        });
+    /// One worker, so that one run does much the same as another.
+    fn how(self) -> How {
+        let effort = match self {
+            Self::Nothing | Self::Done => 0,
+            // There has to be time for the interruption.
+            Self::Interrupted => 10_000,
+        };
+        How {
+            parameters: format!("--note {} --effort {effort}", "n".repeat(4000)),
+            options: "--max-workers 1".to_owned(),
+        }
+    }
+
+    /// A store like this.
+    fn make(self) -> Place {
         let place = Place::new();
         match self {
             Self::Nothing => {}
-            Self::Done => copy(DONE.path(), place.path()),
+            Self::Done => drop(outcome(&mut self.how().run(&place)).done()),
+            Self::Interrupted => {
+                let run = interrupt(self.how().run(&place), 1, 1);
+                assert_eq!(run.code, Some(130), "{run}");
+            }
         }
         place
     }
 
-    /// How many runs there are.
-    fn runs(self) -> usize {
+    /// How many runs there are, and how many of them are done.
+    fn runs(self) -> (usize, usize) {
         match self {
-            Self::Nothing => 0,
-            Self::Done => 1,
+            Self::Nothing => (0, 0),
+            Self::Done => (1, 1),
+            Self::Interrupted => (1, 0),
         }
     }
 }
@@ -100,12 +100,12 @@ struct Faulty {
     met: Option<String>,
 }
 
-/// Runs the flow with a fault at the change of this number, the first being 1.
-fn run(place: &Place, fault: Fault, at: u32) -> io::Result<Faulty> {
+/// Runs the flow, or resumes its run, with a fault at the change of this number, the first
+/// being 1.
+fn run(place: &Place, before: Before, fault: Fault, at: u32) -> io::Result<Faulty> {
     let folder = place.path().canonicalize()?.join(".wflow");
     let (stdout, stderr) = (place.path().join("stdout"), place.path().join("stderr"));
-    let mut command = place.command(["run"]);
-    command.arg(flow()).args(words().split_whitespace());
+    let mut command = before.how().go_on(place, before.runs().1);
     command.stdout(fs::File::create(&stdout)?).stderr(fs::File::create(&stderr)?);
     let (mut number, mut met) = (0, None);
     let exit = trace(command, &folder, |change| {
@@ -136,9 +136,14 @@ fn run(place: &Place, fault: Fault, at: u32) -> io::Result<Faulty> {
 /// Runs the flow with a fault at its first change, at its second and so on, until there are no
 /// more.
 fn series(before: Before, fault: Fault) {
+    let undisturbed = Place::new();
+    outcome(&mut before.how().run(&undisturbed)).done();
+    let expected = Left::of(&undisturbed);
+    let original = before.make();
     for at in 1.. {
-        let place = before.place();
-        let faulty = match run(&place, fault, at) {
+        let place = Place::new();
+        copy(original.path(), place.path());
+        let faulty = match run(&place, before, fault, at) {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 // Past the harness, which shows nothing of a test that passes.
                 drop(writeln!(io::stderr(), "SKIPPED, no process may be traced here: {error}"));
@@ -151,11 +156,13 @@ fn series(before: Before, fault: Fault) {
             assert!(at > 20, "there are only {at} changes");
             return;
         };
-        check(&place, before, fault, &faulty.outcome, &format!("change {at}, {met}"));
+        let when = format!("change {at}, {met}");
+        check(&place, before, fault, &faulty.outcome, &when);
+        Left::of(&place).assert_same(&expected, &when);
     }
 }
 
-/// The run ended in a way that one can live with.
+/// The run ended in a way that one can live with, and comes to its end if it did not.
 fn check(place: &Place, before: Before, fault: Fault, run: &Outcome, when: &str) {
     let Outcome { code, stderr, .. } = run;
     assert!(!stderr.contains("panicked"), "{when}: {run}");
@@ -163,7 +170,7 @@ fn check(place: &Place, before: Before, fault: Fault, run: &Outcome, when: &str)
     if *code == Some(0) {
         // The change was one without which all is there.
         assert_eq!(runs(place)[0]["state"], "done", "{when}: {run}");
-        assert_eq!(runs(place).len(), before.runs() + 1, "{when}: {run}");
+        assert_eq!(runs(place).len(), before.runs().0 + 1, "{when}: {run}");
     } else {
         assert_eq!(*code, Some(1), "{when}: {run}");
         let told = match fault {
@@ -172,10 +179,9 @@ fn check(place: &Place, before: Before, fault: Fault, run: &Outcome, when: &str)
             Fault::Once(_) => "the store",
         };
         assert!(stderr.contains(told) && stderr.contains(".wflow"), "{when}: {run}");
-        outcome(&mut go_on(place, before.runs(), &words())).done();
+        outcome(&mut before.how().go_on(place, before.runs().1)).done();
         check_store(place, when);
     }
-    Left::of(place).assert_same(expected(), when);
 }
 
 #[test]
@@ -206,4 +212,14 @@ fn the_disk_is_full_in_a_new_store() {
 #[test]
 fn the_disk_is_full_in_a_store_with_a_run() {
     series(Before::Done, Fault::Full);
+}
+
+#[test]
+fn one_write_fails_in_a_run_that_resumes() {
+    series(Before::Interrupted, Fault::Once(libc::EIO));
+}
+
+#[test]
+fn the_disk_is_full_in_a_run_that_resumes() {
+    series(Before::Interrupted, Fault::Full);
 }

@@ -13,22 +13,19 @@ use std::collections::BTreeSet;
 use std::env;
 use std::fs;
 use std::fs::File;
-use std::io::BufRead;
-use std::io::BufReader;
-use std::io::Read;
-use std::process::Child;
 use std::process::Command;
-use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 use std::time::SystemTime;
 
+use crate::recovery::How;
 use crate::recovery::Left;
 use crate::recovery::check_store;
 use crate::recovery::flow;
-use crate::recovery::go_on;
+use crate::recovery::interrupt;
 use crate::recovery::runs;
+use crate::recovery::start;
 use crate::support::Outcome;
 use crate::support::Place;
 use crate::support::finished;
@@ -102,6 +99,14 @@ fn kill(place: &Place, mut command: Command, after: Duration) -> (Outcome, bool)
     (outcome, code.is_none())
 }
 
+/// Many small tasks, some of which leave larger artifacts.
+fn many(width: u32) -> How {
+    How {
+        parameters: format!("--width {width} --rows 10 --files 100"),
+        options: format!("--max-num-splits {width}"),
+    }
+}
+
 /// Kills runs, and what resumes them, so many times, and lets each come to its end.
 fn kill_again_and_again(kills: u32, width: u32) {
     let seed = env::var("WFLOW_TEST_SEED").ok().map(|seed| seed.parse().unwrap());
@@ -111,11 +116,11 @@ fn kill_again_and_again(kills: u32, width: u32) {
     });
     println!("WFLOW_TEST_SEED={seed}");
     let mut random = Random(seed);
-    let words = format!("--width {width} --max-num-splits {width} --rows 10 --files 100");
+    let how = many(width);
 
     let place = Place::new();
     let begun = Instant::now();
-    place.run(&flow(), &words).done();
+    outcome(&mut how.run(&place)).done();
     let whole = begun.elapsed();
     let expected = Left::of(&place);
 
@@ -128,14 +133,14 @@ fn kill_again_and_again(kills: u32, width: u32) {
             let share = 1.0 - reported.len() as f64 / expected.tasks() as f64;
             let moment = random.moment(whole.mul_f64(share));
             killed += 1;
-            let (run, was_alive) = kill(&place, go_on(&place, 0, &words), moment);
+            let (run, was_alive) = kill(&place, how.go_on(&place, 0), moment);
             let when = format!("kill {killed}, after {moment:?} of {whole:?}, seed {seed}");
             alive += u32::from(was_alive);
             Told::by(&run).after(&mut reported, &when);
             check_store(&place, &when);
         }
         let when = format!("after kill {killed}, seed {seed}");
-        let last = outcome(&mut go_on(&place, 0, &words)).done();
+        let last = outcome(&mut how.go_on(&place, 0)).done();
         Told::by(&last).after(&mut reported, &when);
         check_store(&place, &when);
         Left::of(&place).assert_same(&expected, &when);
@@ -145,7 +150,7 @@ fn kill_again_and_again(kills: u32, width: u32) {
 
 #[test]
 fn killed_runs_come_to_the_same_end() {
-    kill_again_and_again(12, 2000);
+    kill_again_and_again(30, 2000);
 }
 
 #[test]
@@ -154,53 +159,45 @@ fn two_hundred_kills() {
     kill_again_and_again(200, 20_000);
 }
 
-/// Starts a command whose output is read.
-fn start(mut command: Command) -> Child {
-    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-}
-
 #[test]
 fn eight_processes_and_one_store() {
     let place = Place::new();
-    let words = "--width 1000 --max-num-splits 1000 --rows 10 --files 100";
-    let sizes = |words: &str| {
-        let mut command = place.command(["run", "--json"]);
-        command.arg(flow()).args(words.split_whitespace());
+    let json = |mut command: Command| {
+        command.arg("--json");
         command
     };
+    let sizes = |width| json(many(width).run(&place));
     let undisturbed = Place::new();
-    undisturbed.run(&flow(), words).done();
+    outcome(&mut many(1000).run(&undisturbed)).done();
     let expected = Left::of(&undisturbed);
 
     // Two runs that others resume: one was killed, one failed.
-    let mut first = start(sizes(words));
+    let mut first = start(sizes(1000));
     place.until("list --json latest", |list| list.code == Some(0) && list.lines()[4]["done"] != 0);
     first.kill().unwrap();
     first.wait().unwrap();
     let killed = runs(&place)[0]["run"].as_str().unwrap().to_owned();
-    let failing = ["--how", "panic", "--json"];
-    let failed = outcome(place.command(["run"]).arg(own("failures")).args(failing)).fails(1).json();
-    let failed = failed["run"].as_str().unwrap();
-
-    let resume = |flow, origin: &str, words: &str| {
-        let mut command = place.command(["resume", "--json"]);
-        command.arg(flow).args(["--origin", origin]).args(words.split_whitespace());
-        command
+    let run = |name, words: &str| {
+        let mut command = place.command(["run"]);
+        command.arg(own(name)).args(words.split_whitespace());
+        json(command)
     };
-    let wide = ["--width", "500", "--max-num-splits", "500", "--json"];
-    let mut others = place.command(["run"]);
-    others.arg(own("wide")).args(wide);
-    let mut fails = place.command(["run"]);
-    fails.arg(own("failures")).args(failing);
+    let failed = outcome(&mut run("failures", "--how panic")).fails(1).json();
+    let failed = failed["run"].as_str().unwrap();
+    let resume = |flow, origin: &str| {
+        let mut command = place.command(["resume", "--max-num-splits", "1000"]);
+        command.arg(flow).args(["--origin", origin]);
+        json(command)
+    };
     let commands = [
-        (0, true, sizes(words)),
-        (0, true, sizes(words)),
-        (0, true, resume(flow(), &killed, "--max-num-splits 1000")),
-        (0, true, resume(flow(), &killed, "--max-num-splits 1000")),
-        (0, false, sizes("--width 300 --max-num-splits 300")),
-        (0, false, others),
-        (1, false, fails),
-        (1, false, resume(own("failures"), failed, "")),
+        (0, true, sizes(1000)),
+        (0, true, sizes(1000)),
+        (0, true, resume(flow(), &killed)),
+        (0, true, resume(flow(), &killed)),
+        (0, false, sizes(300)),
+        (0, false, run("wide", "--width 500 --max-num-splits 500")),
+        (1, false, run("failures", "--how panic")),
+        (1, false, resume(own("failures"), failed)),
     ];
     let children = commands.map(|(code, same, command)| (code, same, start(command)));
     let mut ids = BTreeSet::new();
@@ -219,43 +216,18 @@ fn eight_processes_and_one_store() {
     check_store(&place, "after eight processes");
 }
 
-/// Sends a signal to a process.
-fn signal(name: &str, child: &Child) {
-    let kill = format!("kill -{name} {}", child.id());
-    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
-}
-
-/// Runs a command, interrupts it when so many tasks of the loop are told to be finished, and waits
-/// for its end.
-fn interrupt(command: Command, tasks: usize, times: u32) -> Outcome {
-    let mut child = start(command);
-    let mut lines = BufReader::new(child.stdout.take().unwrap());
-    let mut stdout = String::new();
-    let mut met = 0;
-    while met < tasks {
-        let begin = stdout.len();
-        assert_ne!(lines.read_line(&mut stdout).unwrap(), 0, "{stdout}");
-        let line = &stdout[begin..];
-        met += usize::from(line.contains("/work/") && line.contains("finished successfully"));
-    }
-    for _ in 0..times {
-        signal("INT", &child);
-    }
-    lines.read_to_string(&mut stdout).unwrap();
-    let mut outcome = finished(child.wait_with_output().unwrap());
-    outcome.stdout = stdout;
-    outcome
-}
-
 /// Each task takes some hundredths of a second, so that some are always in flight.
-const LONG: &str = "--width 40 --effort 20000 --max-workers 2";
+fn long() -> How {
+    How {
+        parameters: "--width 40 --effort 20000".to_owned(),
+        options: "--max-workers 2".to_owned(),
+    }
+}
 
 #[test]
 fn an_interrupted_run_says_how_to_resume_it() {
     let place = Place::new();
-    let mut command = place.command(["run"]);
-    command.arg(flow()).args(LONG.split_whitespace());
-    let run = interrupt(command, 5, 1);
+    let run = interrupt(long().run(&place), 5, 1);
     assert_eq!(run.code, Some(130), "{run}");
     check_store(&place, "after the interrupt");
     assert_eq!(runs(&place)[0]["state"], "cancelled");
@@ -281,16 +253,14 @@ fn an_interrupted_run_says_how_to_resume_it() {
     check_store(&place, "after the resumed run");
 
     let undisturbed = Place::new();
-    undisturbed.run(&flow(), LONG).done();
+    outcome(&mut long().run(&undisturbed)).done();
     Left::of(&place).assert_same(&Left::of(&undisturbed), "after the resumed run");
 }
 
 #[test]
 fn to_interrupt_twice_is_no_worse() {
     let place = Place::new();
-    let mut command = place.command(["run"]);
-    command.arg(flow()).args(LONG.split_whitespace());
-    let run = interrupt(command, 5, 2);
+    let run = interrupt(long().run(&place), 5, 2);
     assert_eq!(run.code, Some(130), "{run}");
     check_store(&place, "after the interrupts");
     assert_eq!(runs(&place)[0]["state"], "cancelled");
@@ -298,11 +268,11 @@ fn to_interrupt_twice_is_no_worse() {
     Told::by(&run).after(&mut reported, "the first run");
 
     // Nor is it to interrupt the run that resumes.
-    let resumed = interrupt(go_on(&place, 0, LONG), 5, 2);
+    let resumed = interrupt(long().go_on(&place, 0), 5, 2);
     assert_eq!(resumed.code, Some(130), "{resumed}");
     check_store(&place, "after the next interrupts");
     Told::by(&resumed).after(&mut reported, "the resumed run");
-    let last = outcome(&mut go_on(&place, 0, LONG)).done();
+    let last = outcome(&mut long().go_on(&place, 0)).done();
     Told::by(&last).after(&mut reported, "the last run");
     assert_eq!(reported.len(), 47);
 }

@@ -2,14 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::io::BufRead;
+use std::io::BufReader;
+use std::io::Read;
 use std::path::PathBuf;
+use std::process::Child;
 use std::process::Command;
+use std::process::Stdio;
 
 use serde_json::Map;
 use serde_json::Value as Json;
 use serde_json::json;
 
+use crate::support::Outcome;
 use crate::support::Place;
+use crate::support::finished;
 use crate::support::own;
 
 /// The flow that is run: its artifacts are in all tiers of the store.
@@ -91,11 +98,65 @@ pub(crate) fn runs(place: &Place) -> Vec<Json> {
     if list.code == Some(0) { list.lines() } else { Vec::new() }
 }
 
-/// The command that brings a run to its end that was broken off; from its start if it left
-/// nothing to resume, `before` being the number of runs that there were before it.
-pub(crate) fn go_on(place: &Place, before: usize, words: &str) -> Command {
-    let verb = if runs(place).len() > before { "resume" } else { "run" };
-    let mut command = place.command([verb]);
-    command.arg(flow()).args(words.split_whitespace());
-    command
+/// How the flow is run.
+#[derive(Clone)]
+pub(crate) struct How {
+    /// The parameters, which are given to a run alone: the one that resumes it has the same.
+    pub(crate) parameters: String,
+    /// The options, which are given to both.
+    pub(crate) options: String,
+}
+
+impl How {
+    /// The command that runs the flow.
+    pub(crate) fn run(&self, place: &Place) -> Command {
+        let mut command = self.command(place, "run");
+        command.args(self.parameters.split_whitespace());
+        command
+    }
+
+    /// The command that brings a run to its end that was broken off; from its start if it left
+    /// nothing to resume, `before` being the number of runs that there were before it.
+    pub(crate) fn go_on(&self, place: &Place, before: usize) -> Command {
+        if runs(place).len() > before { self.command(place, "resume") } else { self.run(place) }
+    }
+
+    fn command(&self, place: &Place, verb: &str) -> Command {
+        let mut command = place.command([verb]);
+        command.arg(flow()).args(self.options.split_whitespace());
+        command
+    }
+}
+
+/// Starts a command whose output is read.
+pub(crate) fn start(mut command: Command) -> Child {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Sends a signal to a process.
+fn signal(name: &str, child: &Child) {
+    let kill = format!("kill -{name} {}", child.id());
+    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+}
+
+/// Runs a command, interrupts it when so many tasks of the loop are told to be finished, and waits
+/// for its end.
+pub(crate) fn interrupt(command: Command, tasks: usize, times: u32) -> Outcome {
+    let mut child = start(command);
+    let mut lines = BufReader::new(child.stdout.take().unwrap());
+    let mut stdout = String::new();
+    let mut met = 0;
+    while met < tasks {
+        let begin = stdout.len();
+        assert_ne!(lines.read_line(&mut stdout).unwrap(), 0, "{stdout}");
+        let line = &stdout[begin..];
+        met += usize::from(line.contains("/work/") && line.contains("finished successfully"));
+    }
+    for _ in 0..times {
+        signal("INT", &child);
+    }
+    lines.read_to_string(&mut stdout).unwrap();
+    let mut outcome = finished(child.wait_with_output().unwrap());
+    outcome.stdout = stdout;
+    outcome
 }

@@ -2,7 +2,7 @@
 //!
 //! A library loaded before the others would not see them: not all go through the C library.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fs;
 use std::fs::File;
 use std::io;
@@ -56,109 +56,107 @@ pub(crate) fn trace(
     folder: &Path,
     judge: impl FnMut(&Change) -> Verdict,
 ) -> io::Result<Exit> {
-    let child = ptrace::start(command, DEADLINE)?;
+    let child = ptrace::start(command, &CALLS, DEADLINE)?;
     ptrace::go_on(child, 0)?;
-    let threads = HashMap::from([(child, Thread::Outside)]);
+    let threads = BTreeMap::from([(child, None)]);
     Tracer { folder, judge, threads }.follow(child)
-}
-
-/// Where a thread of the command is.
-#[derive(Clone, Copy)]
-enum Thread {
-    Outside,
-    Inside(Return),
-}
-
-/// What has to be put right when a system call returns.
-#[derive(Clone, Copy)]
-enum Return {
-    Untouched,
-    /// It was not made, and is to return this.
-    Failure(i32),
-    /// It was made with another third argument than this.
-    Third(u64),
 }
 
 struct Tracer<'a, J> {
     folder: &'a Path,
     judge: J,
-    threads: HashMap<Pid, Thread>,
+    /// What the third argument was of the call that a thread is in, if it was halved.
+    threads: BTreeMap<Pid, Option<u64>>,
 }
 
 impl<J: FnMut(&Change) -> Verdict> Tracer<'_, J> {
     fn follow(mut self, child: Pid) -> io::Result<Exit> {
         loop {
             let (thread, event) = ptrace::wait_any()?;
-            let signal = match event {
+            match event {
                 Event::Exited(code) if thread == child => return Ok(Exit::Code(code)),
                 Event::Signaled(signal) if thread == child => return Ok(Exit::Signal(signal)),
-                Event::Exited(_) | Event::Signaled(_) => continue,
-                Event::SystemCall => {
-                    self.stop(thread)?;
-                    0
-                }
+                Event::Exited(_) | Event::Signaled(_) => {}
+                Event::Call => self.call(thread)?,
+                Event::Return => self.returns(thread)?,
                 // The first stop of a thread is how it says that it is there.
                 Event::Signal(_) if !self.threads.contains_key(&thread) => {
-                    self.threads.insert(thread, Thread::Outside);
-                    0
+                    self.threads.insert(thread, None);
+                    ptrace::go_on(thread, 0)?;
                 }
-                Event::Signal(signal) => signal,
-                Event::Other => 0,
-            };
-            ptrace::go_on(thread, signal)?;
+                Event::Signal(signal) => ptrace::go_on(thread, signal)?,
+                Event::Other => ptrace::go_on(thread, 0)?,
+            }
         }
     }
 
-    /// A thread stands before or behind a system call.
-    fn stop(&mut self, thread: Pid) -> io::Result<()> {
-        let now = match self.threads.get(&thread) {
-            Some(Thread::Inside(change)) => {
-                leave(thread, *change)?;
-                Thread::Outside
-            }
-            Some(Thread::Outside) | None => Thread::Inside(self.enter(thread)?),
-        };
-        self.threads.insert(thread, now);
-        Ok(())
-    }
-
-    fn enter(&mut self, thread: Pid) -> io::Result<Return> {
-        let Some(mut registers) = ptrace::registers(thread)? else { return Ok(Return::Untouched) };
+    /// A thread stands before a system call.
+    fn call(&mut self, thread: Pid) -> io::Result<()> {
+        let Some(mut registers) = ptrace::registers(thread)? else { return Ok(()) };
         let change = change(thread, &registers);
-        let Some(change) = change.filter(|change| change.path.starts_with(self.folder)) else {
-            return Ok(Return::Untouched);
+        let verdict = match change.filter(|change| change.path.starts_with(self.folder)) {
+            Some(change) => (self.judge)(&change),
+            None => Verdict::Pass,
         };
-        let change = match (self.judge)(&change) {
-            Verdict::Pass => return Ok(Return::Untouched),
+        match verdict {
+            Verdict::Pass => {}
             Verdict::Fail(error) => {
-                // There is no such system call, so that none is made.
+                // There is no such system call, so that none is made and the result stays.
                 registers.orig_rax = u64::MAX;
-                Return::Failure(error)
+                registers.rax = i64::from(-error).cast_unsigned();
+                ptrace::set_registers(thread, &registers)?;
             }
             Verdict::Halve => {
-                let third = registers.rdx;
-                registers.rdx = third.div_ceil(2);
-                Return::Third(third)
+                self.threads.insert(thread, Some(registers.rdx));
+                registers.rdx = registers.rdx.div_ceil(2);
+                ptrace::set_registers(thread, &registers)?;
+                return ptrace::go_on_to_return(thread);
             }
-        };
-        ptrace::set_registers(thread, &registers)?;
-        Ok(change)
+        }
+        ptrace::go_on(thread, 0)
+    }
+
+    /// A thread stands behind a system call that was halved. All registers but that of the
+    /// result have to be as they were before.
+    fn returns(&mut self, thread: Pid) -> io::Result<()> {
+        if let Some(third) = self.threads.insert(thread, None).flatten()
+            && let Some(mut registers) = ptrace::registers(thread)?
+        {
+            registers.rdx = third;
+            ptrace::set_registers(thread, &registers)?;
+        }
+        ptrace::go_on(thread, 0)
     }
 }
 
-fn leave(thread: Pid, change: Return) -> io::Result<()> {
-    if let Return::Untouched = change {
-        return Ok(());
-    }
-    let Some(mut registers) = ptrace::registers(thread)? else { return Ok(()) };
-    match change {
-        Return::Untouched => {}
-        Return::Failure(error) => registers.rax = i64::from(-error).cast_unsigned(),
-        // All registers but that of the result are as they were before the call.
-        Return::Third(third) => registers.rdx = third,
-    }
-    ptrace::set_registers(thread, &registers)
-}
+/// The system calls that may change a file.
+const CALLS: [libc::c_long; 25] = [
+    libc::SYS_write,
+    libc::SYS_pwrite64,
+    libc::SYS_writev,
+    libc::SYS_pwritev,
+    libc::SYS_pwritev2,
+    libc::SYS_sendfile,
+    libc::SYS_copy_file_range,
+    libc::SYS_fallocate,
+    libc::SYS_ftruncate,
+    libc::SYS_fsync,
+    libc::SYS_fdatasync,
+    libc::SYS_mkdir,
+    libc::SYS_mkdirat,
+    libc::SYS_rename,
+    libc::SYS_renameat,
+    libc::SYS_renameat2,
+    libc::SYS_link,
+    libc::SYS_linkat,
+    libc::SYS_unlink,
+    libc::SYS_unlinkat,
+    libc::SYS_rmdir,
+    libc::SYS_utimensat,
+    libc::SYS_open,
+    libc::SYS_openat,
+    libc::SYS_openat2,
+];
 
 /// What a system call is about to change; none if it changes no file.
 fn change(thread: Pid, registers: &Registers) -> Option<Change> {
