@@ -4,11 +4,6 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::env;
-use std::path::PathBuf;
-use std::process::Child;
-use std::process::Command;
-use std::process::Stdio;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -148,30 +143,6 @@ fn a_run_without_end_is_interrupted() {
     // What it was given is there.
     assert_eq!(check(&other, run), 1);
     assert_eq!(std::fs::read_dir(store.path().join("live")).unwrap().count(), 0);
-}
-
-const STORE: &str = "WFLOW_TEST_STORE";
-
-/// Starts this test program again, for one test of it.
-fn start(test: &str, store: &Store, shell: Option<&str>) -> Child {
-    let program = env::current_exe().unwrap();
-    let mut command = match shell {
-        None => Command::new(&program),
-        Some(script) => {
-            let mut command = Command::new("sh");
-            command.args(["-c", &format!("{script}; exec \"$0\" \"$@\"")]).arg(&program);
-            command
-        }
-    };
-    command.args([test, "--exact", "--nocapture"]).env(STORE, store.path());
-    command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap()
-}
-
-/// The store that a test of this program works on for another one; none if it was not started by
-/// that, and has nothing to do.
-fn store_of_parent() -> Option<Store> {
-    let path = PathBuf::from(env::var_os(STORE)?);
-    Some(Store::open(&path).unwrap())
 }
 
 #[test]

@@ -6,6 +6,12 @@
     reason = "helpers of tests, of which each file uses a part"
 )]
 
+use std::env;
+use std::path::PathBuf;
+use std::process::Child;
+use std::process::Command;
+use std::process::Stdio;
+
 use wflow_model::Digest;
 use wflow_model::Name;
 use wflow_model::TaskId;
@@ -71,4 +77,28 @@ pub fn done(id: TaskRef) -> TaskRecord {
 
 pub fn ended(status: RunStatus) -> RunEnd {
     RunEnd { status, finished: Timestamp(30), failed: None }
+}
+
+pub const STORE: &str = "WFLOW_TEST_STORE";
+
+/// Starts this test program again, for one test of it.
+pub fn start(test: &str, store: &Store, shell: Option<&str>) -> Child {
+    let program = env::current_exe().unwrap();
+    let mut command = match shell {
+        None => Command::new(&program),
+        Some(script) => {
+            let mut command = Command::new("sh");
+            command.args(["-c", &format!("{script}; exec \"$0\" \"$@\"")]).arg(&program);
+            command
+        }
+    };
+    command.args([test, "--exact", "--nocapture"]).env(STORE, store.path());
+    command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap()
+}
+
+/// The store that a test of this program works on for another one; none if it was not started by
+/// that, and has nothing to do.
+pub fn store_of_parent() -> Option<Store> {
+    let path = PathBuf::from(env::var_os(STORE)?);
+    Some(Store::open(&path).unwrap())
 }
