@@ -298,33 +298,100 @@ fn child_fills_the_disk() {
     println!("the disk was full");
 }
 
-/// Needs a small disk, which a namespace of its own gives to everybody who may make one.
-#[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk() {
-    let possible = std::process::Command::new("unshare").args(["-rm", "true"]).status();
-    if !possible.is_ok_and(|status| status.success()) {
-        return;
+fn child_may_only_read() {
+    let Some(path) = std::env::var_os(STORE) else { return };
+    let path = std::path::PathBuf::from(path);
+    let store = match Store::open(&path) {
+        Ok(store) => store,
+        Err(error) => {
+            assert!(matches!(error, StoreError::ReadOnly { .. }), "{error:?}");
+            println!("refused: {error}");
+            return;
+        }
+    };
+    let run = store.latest(None).unwrap().unwrap();
+    assert_eq!(read_all(&store, run), TASKS as usize);
+    assert!(check(&store).is_clean());
+    assert_eq!(store.collect(&keep(0), true, &mut |_| {}).unwrap().runs, [run]);
+    for error in [
+        store.begin(&flow("ReadOnly")).map(drop).unwrap_err(),
+        store.hold(run).map(drop).unwrap_err(),
+        store.remove(run).map(drop).unwrap_err(),
+        store.collect(&keep(0), false, &mut |_| {}).map(drop).unwrap_err(),
+    ] {
+        assert!(matches!(error, StoreError::ReadOnly { .. }), "{error:?}");
     }
-    let (_folder, outside) = store();
-    let path = outside.path().to_path_buf();
-    drop(outside);
-    let small = tempfile::tempdir().unwrap();
-    // The store is copied to the small disk by the shell that mounts it.
-    let script = format!(
-        "mount -t tmpfs -o size=48m none {small} && cp -r {path}/. {small}; exec \"$0\" \"$@\"",
-        small = small.path().display(),
-        path = path.display(),
-    );
-    let output = std::process::Command::new("unshare")
-        .args(["-rm", "sh", "-c", &script])
+    println!("only read");
+}
+
+/// Runs a test of this program in a namespace of its own, where a script may mount what it wants;
+/// returns what it prints. None where that is not possible.
+#[cfg(target_os = "linux")]
+fn in_namespace(script: &str, test: &str, store: &std::path::Path) -> Option<String> {
+    let unshare = || {
+        let mut command = std::process::Command::new("unshare");
+        command.arg("-rm");
+        command
+    };
+    if !unshare().arg("true").status().is_ok_and(|status| status.success()) {
+        return None;
+    }
+    let output = unshare()
+        .args(["sh", "-ec", &format!("{script}; exec \"$0\" \"$@\"")])
         .arg(std::env::current_exe().unwrap())
-        .args(["child_fills_the_disk", "--exact", "--nocapture"])
-        .env(STORE, small.path())
+        .args([test, "--exact", "--nocapture"])
+        .env(STORE, store)
         .output()
         .unwrap();
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success() && told.contains("the disk was full"), "{told}{errors}");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}{errors}");
+    Some(told)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk() {
+    let (_folder, store) = store();
+    let small = tempfile::tempdir().unwrap();
+    // The store is copied to a small disk, which lasts as long as the namespace.
+    let script = format!(
+        "mount -t tmpfs -o size=48m none {small}; cp -r {path}/. {small}",
+        small = small.path().display(),
+        path = store.path().display(),
+    );
+    let Some(told) = in_namespace(&script, "child_fills_the_disk", small.path()) else { return };
+    assert!(told.contains("the disk was full"), "{told}");
     assert!(fs::read_dir(small.path()).unwrap().next().is_none());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_read_only_folder() {
+    let (_folder, store) = store();
+    let writer = begin(&store);
+    for index in 0..TASKS {
+        writer.append(&task_of(&writer, index)).unwrap();
+    }
+    writer.finish(&ended(RunStatus::Done)).unwrap();
+    drop(writer);
+    let path = store.path().to_path_buf();
+    let script = format!("mount --bind {0} {0}; mount -o remount,bind,ro {0}", path.display());
+    // While somebody who may write has it open, and when nobody has.
+    let Some(told) = in_namespace(&script, "child_may_only_read", &path) else { return };
+    assert!(told.contains("only read"), "{told}");
+    drop(store);
+    in_namespace(&script, "child_may_only_read", &path).unwrap();
+    // An old one cannot be brought forward.
+    let catalog = rusqlite::Connection::open(path.join("catalog.sqlite")).unwrap();
+    catalog.execute_batch("DROP TABLE tags; PRAGMA user_version = 1").unwrap();
+    let told = in_namespace(&script, "child_may_only_read_an_old_one", &path).unwrap();
+    assert!(told.contains("it is read-only: make it writable"), "{told}");
+}
+
+#[test]
+fn child_may_only_read_an_old_one() {
+    let Some(path) = std::env::var_os(STORE) else { return };
+    println!("{}", Store::open(std::path::Path::new(&path)).unwrap_err());
 }
