@@ -39,7 +39,7 @@ pub fn names() -> Vec<String> {
 /// If there is none of that name.
 #[track_caller]
 pub fn get(name: &str) -> Result<(String, Vec<u8>)> {
-    match host::get(name) {
+    match host::load(name) {
         Ok(raw) => Ok((raw.format, raw.data)),
         Err(problem) => Err(Error::msg(problem.about(name))),
     }

@@ -1135,7 +1135,7 @@ pub mod wflow {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// The artifact of that name.
+            /// The artifact of that name, if it has no more than 64 MiB.
             #[allow(async_fn_in_trait)]
             pub fn get(name: &str) -> ::core::result::Result<Artifact, Problem> {
                 unsafe {

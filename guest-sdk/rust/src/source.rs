@@ -37,7 +37,7 @@ impl Place {
             Self::Nowhere => {
                 Err(missing("an artifact that was taken away, or never set, is looked at".into()))
             }
-            Self::Task(name) => match host::get(name) {
+            Self::Task(name) => match host::load(name) {
                 Ok(raw) => read(Cow::Owned(raw)),
                 Err(problem) => Err(missing(problem.about(name))),
             },
@@ -189,7 +189,7 @@ impl Batch {
             }
             // Freed first, so that there is never more than one.
             self.items = Vec::new();
-            self.items = host::input_get(self.name, index, self.ask.get())
+            self.items = host::load_inputs(self.name, index, self.ask.get())
                 .map_err(|problem| missing(problem.about(self.name)))?;
             self.first = index;
         }

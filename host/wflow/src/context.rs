@@ -6,6 +6,7 @@ use std::time::UNIX_EPOCH;
 
 use wflow_model::Name;
 use wflow_model::graph::Graph;
+use wflow_model::name::excerpt;
 use wflow_model::record::Artifact;
 use wflow_model::record::Artifacts;
 use wflow_model::record::RunId;
@@ -52,6 +53,23 @@ impl RunContext {
         let data = self.store.read(artifact).map_err(refused)?;
         Ok(Value { format: Arc::clone(&artifact.format), data })
     }
+}
+
+/// The most bytes of an artifact that cross to a guest at once, so that it does not lie in the
+/// host's memory as well. The contract names this number.
+const CROSSING: u64 = 64 << 20;
+
+/// Refuses an artifact that is too large to cross at once.
+pub(crate) fn check_crossing(name: &str, artifact: &Artifact) -> Result<(), Problem> {
+    if artifact.size <= CROSSING {
+        return Ok(());
+    }
+    Err(Problem::Refused(format!(
+        "artifact `{}` has {} bytes, and at most {CROSSING} cross at once: open it and read it in \
+         pieces",
+        excerpt(name),
+        artifact.size
+    )))
 }
 
 /// What a guest is told of something that the store could not do.

@@ -15,6 +15,7 @@ use wflow_sandbox::Problem;
 use wflow_sandbox::Value;
 
 use crate::context::RunContext;
+use crate::context::check_crossing;
 use crate::context::refused;
 use crate::schedule::Inputs;
 
@@ -243,6 +244,12 @@ fn read(run: &RunContext, inputs: &Inputs, name: &str, first: u32, max: u32) -> 
         let next = first as usize + answer.len();
         let tasks = tasks(inputs, next, BATCH.min(end - next));
         for artifact in run.store.resolve_many(run.run, &tasks, name).map_err(refused)? {
+            if let Some(artifact) = &artifact
+                && let Err(problem) = check_crossing(name, artifact)
+            {
+                // Those before it are told first.
+                return if answer.is_empty() { Err(problem) } else { Ok(answer) };
+            }
             let value = artifact.map(|artifact| run.value(&artifact)).transpose()?;
             bytes += value.as_ref().map_or(0, |value| value.data.len());
             answer.push(value);

@@ -21,6 +21,7 @@ use wflow_store::BlobReader;
 use wflow_store::BlobWriter;
 
 use crate::context::RunContext;
+use crate::context::check_crossing;
 use crate::context::refused;
 use crate::environment::Environment;
 use crate::environment::Lookup;
@@ -191,6 +192,7 @@ fn speaker<'a>(run: &'a RunContext, id: &'a TaskRef) -> Speaker<'a> {
 impl TaskIo for Session {
     fn get(&mut self, name: &str) -> Result<Value, Problem> {
         let artifact = self.artifact(name)?;
+        check_crossing(name, &artifact)?;
         self.run.value(&artifact)
     }
 

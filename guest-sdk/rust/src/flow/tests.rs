@@ -239,6 +239,23 @@ fn a_clone_of_an_input_is_taken_over_as_it_is() {
 }
 
 #[test]
+fn what_is_too_large_to_cross_at_once_is_read_in_pieces() {
+    let large = "dog".repeat(9);
+    let sample = task([("name", raw(&large))]);
+    fake::with(|fake| fake.limit = Some(20));
+    assert_eq!(*sample.name, large);
+    assert_eq!(calls(), ["get name", "open name", "read 0 4194304"]);
+
+    let inputs = join(3);
+    fake::with(|fake| {
+        fake.inputs[1].1.insert("name".to_owned(), raw(&large));
+        fake.limit = Some(20);
+    });
+    let names: Vec<String> = inputs.iter().map(|input| input.name.to_string()).collect();
+    assert_eq!(names, ["dog", &large, "dog"]);
+}
+
+#[test]
 fn merge_knows_what_was_set() {
     let inputs = join(2);
     let mut flow = Sample::bind(&Source::Task);

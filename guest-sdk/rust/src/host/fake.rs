@@ -22,6 +22,17 @@ pub(crate) struct Fake {
     /// The calls so far, such as `get count` or `input_get count 0 16`.
     pub(crate) calls: Vec<String>,
     pub(crate) clock: u64,
+    /// The most bytes that cross at once, if there is a limit.
+    pub(crate) limit: Option<usize>,
+}
+
+impl Fake {
+    fn crossing(&self, raw: &Raw) -> Result<(), Problem> {
+        match self.limit {
+            Some(limit) if raw.data.len() > limit => Err(Problem::Refused("too large".into())),
+            _ => Ok(()),
+        }
+    }
 }
 
 thread_local! {
@@ -80,7 +91,8 @@ pub(crate) fn fail(why: &Failure) {
 
 pub(crate) fn get(name: &str) -> Result<Raw, Problem> {
     call(format!("get {name}"), |fake| {
-        fake.artifacts.get(name).cloned().ok_or_else(|| missing(name))
+        let raw = fake.artifacts.get(name).cloned().ok_or_else(|| missing(name))?;
+        fake.crossing(&raw).map(|()| raw)
     })
 }
 
@@ -125,7 +137,15 @@ pub(crate) fn input_step(index: u32) -> Result<String, Problem> {
 pub(crate) fn input_get(name: &str, first: u32, max: u32) -> Result<Vec<Option<Raw>>, Problem> {
     call(format!("input_get {name} {first} {max}"), |fake| {
         let inputs = fake.inputs.iter().skip(first as usize).take(max as usize);
-        Ok(inputs.map(|(_, artifacts)| artifacts.get(name).cloned()).collect())
+        let mut answer = Vec::new();
+        for raw in inputs.map(|(_, artifacts)| artifacts.get(name)) {
+            match raw.map_or(Ok(()), |raw| fake.crossing(raw)) {
+                Ok(()) => answer.push(raw.cloned()),
+                Err(problem) if answer.is_empty() => return Err(problem),
+                Err(_) => break,
+            }
+        }
+        Ok(answer)
     })
 }
 
