@@ -5,6 +5,7 @@ use crate::script::latest;
 use crate::script::origin;
 use crate::script::sorted;
 use crate::script::started;
+use crate::script::told;
 use crate::support::Place;
 use crate::support::settled;
 
@@ -167,6 +168,25 @@ fn a_loop_around_a_foreach() {
     flow.clone().with("item fails 1~2").run(&place, "--max-workers 1").fails(1);
     flow.resumes(&place, "", "item/1~2 j/1~2 each/1~3 item/0~3 item/1~3 j/1~3 end/1");
     flow.resumes(&place, "", "");
+}
+
+/// Whichever task fails, and whatever has finished beside it: a task is executed if and only if it
+/// was not done.
+#[test]
+fn every_task_may_be_the_one_that_fails() {
+    let place = Place::new();
+    let whole = all().run(&place, "").done();
+    let tasks = started(&whole);
+    assert_eq!(tasks.len(), 14);
+    for task in &tasks {
+        let (step, id) = task.split_once('/').unwrap();
+        let broken = all().with(&format!("{step} fails {id}"));
+        let failed = broken.run(&place, "--max-workers 3").fails(1);
+        let done = told(&failed, "Task finished successfully.");
+        let left: Vec<&str> =
+            tasks.iter().filter(|task| !done.contains(task)).map(String::as_str).collect();
+        all().resumes(&place, "--max-workers 3", &left.join(" "));
+    }
 }
 
 #[test]

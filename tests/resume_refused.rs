@@ -119,6 +119,16 @@ fn parameters_that_have_changed() {
     let required = Version::of(LINE).parameters(json!([alpha(), gamma]));
     let other_type = with_parameter(&json!({"name": "alpha", "type": "string", "default": ""}));
     let told = [required, other_type].map(|flow| refused(&place, &flow, &words, 1).stderr);
+    let optional = with_parameter(&json!({"name": "alpha", "type": "int"}));
+    optional.clone().with("fit fails").run(&place, "").fails(1);
+    let needed = [json!({"required": true}), json!({"default": 3})].map(|need| {
+        let mut alpha = json!({"name": "alpha", "type": "int"});
+        alpha.as_object_mut().unwrap().extend(need.as_object().unwrap().clone());
+        refused(&place, &with_parameter(&alpha), "", 1).stderr
+    });
+    assert_eq!(needed[0], needed[1]);
+    optional.resumes(&place, "", "fit/1 end/1");
+    let told = [&told[..], &needed[..1]].concat();
     settled(&place, || insta::assert_snapshot!(told.join("\n")));
 }
 

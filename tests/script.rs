@@ -135,9 +135,14 @@ pub(crate) fn sorted(words: &str) -> Vec<String> {
 
 /// The tasks that were executed, as the log tells: `step/task`, sorted.
 pub(crate) fn started(outcome: &Outcome) -> Vec<String> {
+    told(outcome, "Task is starting.")
+}
+
+/// The tasks of which the log tells this: `step/task`, sorted.
+pub(crate) fn told(outcome: &Outcome, what: &str) -> Vec<String> {
     let log = outcome.log();
-    let started = log.iter().filter_map(|line| line.strip_suffix(" Task is starting."));
-    sorted(&started.collect::<Vec<_>>().join(" "))
+    let tasks = log.iter().filter_map(|line| line.strip_suffix(what));
+    sorted(&tasks.collect::<Vec<_>>().join(" "))
 }
 
 /// The tasks of a run that were executed in it, as the store tells: `step/task`, sorted.
@@ -176,7 +181,7 @@ fn tasks(place: &Place, run: &str, command: &str) -> Vec<(String, Json)> {
     tasks
 }
 
-/// The id of the latest run, and how many runs of all flows there are.
+/// The id of the latest run.
 pub(crate) fn latest(place: &Place) -> String {
     let list = place.lines("list --json");
     let latest = list.iter().map(|flow| flow["latest"].as_str().unwrap()).max();

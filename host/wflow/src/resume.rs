@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use wflow_model::Digest;
 use wflow_model::Name;
+use wflow_model::cbor;
 use wflow_model::graph::Before;
 use wflow_model::graph::Graph;
 use wflow_model::name::excerpt;
 use wflow_model::name::nearest;
 use wflow_model::parameter::Parameter;
+use wflow_model::parameter::ParameterType;
 use wflow_model::record::Artifacts;
 use wflow_model::record::Origin;
 use wflow_model::record::Resumed;
@@ -86,6 +89,17 @@ pub enum ResumeError {
          begin a new run"
     )]
     Type {
+        /// The parameter.
+        name: String,
+        /// The origin.
+        run: RunId,
+    },
+    /// A parameter had no value, and now has to have one.
+    #[error(
+        "run {run} has no value for parameter `{name}`, which cannot be without one any more: \
+         begin a new run"
+    )]
+    Unset {
         /// The parameter.
         name: String,
         /// The origin.
@@ -206,15 +220,24 @@ impl Flow {
     /// The values of the parameters that the origin did not have: their defaults.
     fn added(&self, origin: &Run, earlier: &Graph) -> Result<Arguments, ResumeError> {
         let run = origin.summary.id;
+        let null = Digest::of_artifact(cbor::FORMAT, cbor::NULL);
         let mut added = Vec::new();
         for parameter in self.graph().parameters() {
+            let name = parameter.name.clone();
+            let value = origin.record.parameters.get(&parameter.artifact);
+            // Of a JSON parameter the null is a value like any other.
+            let needs_one = (parameter.required || parameter.default.is_some())
+                && parameter.kind != ParameterType::Json;
             let same = |old: &&Parameter| old.artifact == parameter.artifact;
             match earlier.parameters().iter().find(same) {
                 None => added.push(parameter.clone()),
-                Some(old) if old.kind == parameter.kind => {}
-                Some(_) => {
-                    return Err(ResumeError::Type { name: parameter.name.clone(), run });
+                Some(old) if old.kind != parameter.kind => {
+                    return Err(ResumeError::Type { name, run });
                 }
+                Some(_) if needs_one && value.is_some_and(|value| value.digest == null) => {
+                    return Err(ResumeError::Unset { name, run });
+                }
+                Some(_) => {}
             }
         }
         bind::bind(&added, &[]).map_err(|error| ResumeError::Added { run, error })

@@ -70,3 +70,111 @@ impl Shelf {
         Ok(page.ids.binary_search(task).ok().and_then(|place| page.records[place].take()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use wflow_model::Digest;
+    use wflow_model::Name;
+    use wflow_model::record::Artifacts;
+    use wflow_model::record::Log;
+    use wflow_model::record::Outcome;
+    use wflow_model::record::RunRecord;
+    use wflow_model::record::Timestamp;
+
+    use super::*;
+
+    fn record(task: TaskId) -> TaskRecord {
+        TaskRecord {
+            id: TaskRef { step: StepIndex(1), task },
+            attempt: 0,
+            started: Timestamp(0),
+            finished: Timestamp(0),
+            outcome: Outcome::Done,
+            inherits: None,
+            artifacts: Artifacts::new(),
+            removed: Vec::new(),
+            inherited: Artifacts::new(),
+            stdout: Log::default(),
+            stderr: Log::default(),
+            origin: None,
+        }
+    }
+
+    /// Three pages and some of tasks, every third of which is missing.
+    fn shelf() -> (tempfile::TempDir, Shelf) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::create_or_open(&folder.path().join("store")).unwrap();
+        let writer = store.reserve(Timestamp(1)).unwrap();
+        let run = RunRecord {
+            flow: Name::new("F").unwrap(),
+            graph: String::new(),
+            component: Digest::of(b""),
+            parameters: Artifacts::new(),
+            seed: 0,
+            logical_time: 0,
+            host_version: String::new(),
+            resumes: None,
+        };
+        writer.register(&run, &BTreeSet::new()).unwrap();
+        for index in (0..ALL).filter(|index| is_there(*index)) {
+            writer.append(&record(TaskId::ROOT.child(index))).unwrap();
+        }
+        writer.flush().unwrap();
+        let shelf = Shelf::new(store, writer.run());
+        (folder, shelf)
+    }
+
+    const ALL: u32 = 3000;
+
+    fn is_there(index: u32) -> bool {
+        !index.is_multiple_of(3)
+    }
+
+    #[track_caller]
+    fn check(shelf: &Shelf, index: u32) {
+        let task = TaskId::ROOT.child(index);
+        let found = shelf.find(StepIndex(1), &task).unwrap();
+        assert_eq!(found.map(|record| record.id.task), is_there(index).then_some(task));
+    }
+
+    #[test]
+    fn in_order() {
+        let (_folder, shelf) = shelf();
+        (0..ALL).for_each(|index| check(&shelf, index));
+        let after = TaskId::ROOT.child(ALL + 1);
+        assert!(shelf.find(StepIndex(1), &after).unwrap().is_none());
+    }
+
+    #[test]
+    fn backwards() {
+        let (_folder, shelf) = shelf();
+        (0..ALL).rev().for_each(|index| check(&shelf, index));
+    }
+
+    #[test]
+    fn in_leaps_and_by_some_who_stay_behind() {
+        let (_folder, shelf) = shelf();
+        // The end is looked at before the middle, and 7 has nothing in common with the number.
+        (0..ALL).for_each(|index| check(&shelf, index * 7 % ALL));
+    }
+
+    #[test]
+    fn other_steps_have_other_tasks() {
+        let (_folder, shelf) = shelf();
+        assert!(shelf.find(StepIndex(0), &TaskId::ROOT.child(1)).unwrap().is_none());
+        assert!(shelf.find(StepIndex(2), &TaskId::ROOT.child(1)).unwrap().is_none());
+        check(&shelf, 1);
+    }
+
+    #[test]
+    fn what_is_committed_behind_a_full_page_is_found() {
+        let (_folder, shelf) = shelf();
+        check(&shelf, 0);
+        check(&shelf, 1000);
+        check(&shelf, 1);
+        check(&shelf, ALL - 1);
+        check(&shelf, 1001);
+    }
+}
