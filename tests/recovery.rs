@@ -10,9 +10,7 @@ use std::process::Child;
 use std::process::Command;
 use std::process::Stdio;
 
-use serde_json::Map;
 use serde_json::Value as Json;
-use serde_json::json;
 
 use crate::support::Outcome;
 use crate::support::Place;
@@ -24,11 +22,12 @@ pub(crate) fn flow() -> PathBuf {
     own("sizes")
 }
 
-/// All that a run left: the digests of the artifacts of its tasks, and what each task printed.
+/// What a run left.
 #[derive(PartialEq)]
 pub(crate) struct Left {
-    /// By step and task.
-    tasks: BTreeMap<String, Json>,
+    /// By step and task, the digests of the artifacts and, of the tasks that print something for
+    /// each item, what they printed.
+    tasks: BTreeMap<String, (Json, Json)>,
 }
 
 impl Left {
@@ -38,23 +37,21 @@ impl Left {
     }
 
     pub(crate) fn of_run(place: &Place, run: &str) -> Self {
+        // The flow and the run are in front.
+        let id =
+            |task: &Json| task["task"].as_str().unwrap().splitn(3, '/').nth(2).unwrap().to_owned();
         let mut tasks = BTreeMap::new();
         for step in place.lines(&format!("list --json {run}")) {
-            let step = format!("{run}/{}", step["step"].as_str().unwrap());
-            let dumped = place.lines(&format!("dump --json {step}"));
-            let logs = place.lines(&format!("logs --json {step}"));
-            assert_eq!(dumped.len(), logs.len());
-            for (task, log) in dumped.iter().zip(&logs) {
-                let digest =
-                    |(name, artifact): (&String, &Json)| (name.clone(), artifact["digest"].clone());
-                let artifacts: Map<_, _> =
-                    task["artifacts"].as_object().unwrap().iter().map(digest).collect();
-                let left = json!([artifacts, log["stdout"], log["stderr"], log["failure"]]);
-                // The flow and the run are in front.
-                let id = task["task"].as_str().unwrap().splitn(3, '/').nth(2).unwrap();
-                assert_eq!(task["task"], log["task"]);
-                tasks.insert(id.to_owned(), left);
+            let step = step["step"].as_str().unwrap();
+            for task in place.lines(&format!("dump --json {run}/{step}")) {
+                let artifacts = task["artifacts"].as_object().unwrap().iter();
+                let digests =
+                    artifacts.map(|(name, value)| (name.clone(), value["digest"].clone()));
+                tasks.insert(id(&task), (Json::Object(digests.collect()), Json::Null));
             }
+        }
+        for mut log in place.lines(&format!("logs --json {run}/work")) {
+            tasks.get_mut(&id(&log)).unwrap().1 = log["stdout"].take();
         }
         Self { tasks }
     }
