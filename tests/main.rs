@@ -19,6 +19,7 @@ mod resume_refused;
 mod reused;
 mod scale;
 mod script;
+mod store;
 mod support;
 mod values;
 mod wine;

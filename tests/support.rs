@@ -228,6 +228,13 @@ impl Outcome {
         self
     }
 
+    /// The outcome, which is a failure that is told on standard output alone.
+    #[track_caller]
+    pub(crate) fn fails_quietly(self, code: i32) -> Self {
+        assert_eq!((self.code, &*self.stderr), (Some(code), ""), "{self}");
+        self
+    }
+
     /// Its standard output, as one JSON value.
     #[track_caller]
     pub(crate) fn json(&self) -> Json {

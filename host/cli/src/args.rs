@@ -2,10 +2,15 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use clap::Parser;
 use clap::Subcommand;
+use wflow::model::Name;
+use wflow::model::Tag;
+
+use crate::quantity;
 
 /// Runs data workflows that are WebAssembly components: sandboxed, reproducible, and every
 /// result kept.
@@ -55,6 +60,12 @@ pub(crate) enum Command {
     Dump(DumpArgs),
     /// List flows, runs, steps, tasks or artifacts
     List(ListArgs),
+    /// Check every record and every blob in the store, and tell what refers to what is damaged
+    Fsck(FsckArgs),
+    /// Remove runs that are not needed any more, and whatever no run refers to
+    Gc(GcArgs),
+    /// Remove runs, and whatever only they refer to
+    Rm(RmArgs),
     /// Build the flow in a folder into a component
     Build(BuildArgs),
 }
@@ -125,6 +136,53 @@ pub(crate) struct ListArgs {
     #[arg(long, default_value_t = 1000, value_name = "COUNT")]
     pub(crate) limit: usize,
     /// Print JSON, one line for each entry
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FsckArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Without any of the criteria no run is removed, only what is left over from earlier ones. With
+/// several of them, runs that meet all.
+#[derive(Debug, Args)]
+pub(crate) struct GcArgs {
+    /// Remove runs that began longer ago than this: 30d, 12h
+    #[arg(long, value_name = "TIME", value_parser = quantity::time)]
+    pub(crate) older_than: Option<Duration>,
+    /// Remove runs other than so many newest ones of each flow
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) keep: Option<u64>,
+    /// Remove runs with this tag; given many times, with any of them
+    #[arg(long = "tag", value_name = "TAG", value_parser = Tag::new)]
+    pub(crate) tags: Vec<Tag>,
+    /// Remove this run: [FLOW/]RUN; may be given many times
+    #[arg(long = "run", value_name = "RUN")]
+    pub(crate) runs: Vec<String>,
+    /// Remove runs of this flow
+    #[arg(long, value_name = "FLOW", value_parser = Name::new)]
+    pub(crate) flow: Option<Name>,
+    /// Remove nothing, and tell what would be removed
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RmArgs {
+    /// The runs: [FLOW/]RUN
+    #[arg(value_name = "RUN", required = true)]
+    pub(crate) runs: Vec<String>,
+    /// Remove nothing, and tell what would be removed
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -49,6 +49,11 @@ pub(crate) fn cache() -> Option<PathBuf> {
 
 /// Opens the store to read from it.
 pub(crate) fn open_store(common: &Common) -> Result<Store> {
+    Ok(Store::open(&store_path(common)?)?)
+}
+
+/// The folder of the store to read from.
+pub(crate) fn store_path(common: &Common) -> Result<PathBuf> {
     let path = match &common.store {
         Some(path) => path.clone(),
         None => {
@@ -62,7 +67,7 @@ pub(crate) fn open_store(common: &Common) -> Result<Store> {
             })?
         }
     };
-    Ok(Store::open(&path)?)
+    Ok(path)
 }
 
 /// Opens the store to run a flow, and makes one if there is none.

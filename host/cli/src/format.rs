@@ -80,6 +80,25 @@ pub(crate) fn count(number: u64, thing: &str) -> String {
     }
 }
 
+/// A number of bytes in a unit that fits: `600 bytes`, `1.5 MiB`.
+pub(crate) fn bytes(number: u64) -> String {
+    if number < 1024 {
+        return count(number, "byte");
+    }
+    #[expect(clippy::cast_precision_loss, reason = "two digits are shown")]
+    let mut value = number as f64 / 1024.0;
+    let mut units = ["KiB", "MiB", "GiB", "TiB"].iter().peekable();
+    let mut unit = "";
+    while let Some(next) = units.next() {
+        unit = next;
+        if value < 1000.0 || units.peek().is_none() {
+            break;
+        }
+        value /= 1024.0;
+    }
+    format!("{value:.1} {unit}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,6 +116,15 @@ mod tests {
         assert_eq!(shell_word("my flow.wasm"), "'my flow.wasm'");
         assert_eq!(shell_word("it's"), r"'it'\''s'");
         assert_eq!(shell_word(""), "''");
+    }
+
+    #[test]
+    fn sizes_have_a_unit_that_fits() {
+        assert_eq!(bytes(1), "1 byte");
+        assert_eq!(bytes(1023), "1023 bytes");
+        assert_eq!(bytes(1536), "1.5 KiB");
+        assert_eq!(bytes(1 << 30), "1.0 GiB");
+        assert_eq!(bytes(1 << 60), "1048576.0 TiB");
     }
 
     #[test]

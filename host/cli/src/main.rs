@@ -7,6 +7,7 @@ mod error;
 mod flows;
 mod format;
 mod output;
+mod progress;
 mod quantity;
 
 use std::process::ExitCode;

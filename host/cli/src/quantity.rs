@@ -19,7 +19,8 @@ pub(crate) fn time(text: &str) -> std::result::Result<Duration, String> {
         "ms" => number / 1e3,
         "m" | "min" => number * 60.0,
         "h" => number * 3600.0,
-        _ => return Err("units of time are ms, s, m and h".to_owned()),
+        "d" => number * 86400.0,
+        _ => return Err("units of time are ms, s, m, h and d".to_owned()),
     };
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
@@ -52,6 +53,7 @@ mod tests {
         assert_eq!(time("1.5"), Ok(Duration::from_millis(1500)));
         assert_eq!(time("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(time("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(time("30d"), Ok(Duration::from_secs(30 * 24 * 3600)));
         assert!(time("0").is_err() && time("fast").is_err() && time("1y").is_err());
         assert_eq!(size("512M"), Ok(512 << 20));
         assert_eq!(size("2GiB"), Ok(2 << 30));

@@ -41,8 +41,10 @@
 
 mod artifact;
 mod check;
+mod coded;
 mod columns;
 mod commit;
+mod content;
 mod error;
 mod files;
 mod gc;

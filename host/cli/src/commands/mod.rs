@@ -4,10 +4,13 @@ mod build;
 mod check;
 mod dump;
 mod execution;
+mod fsck;
+mod gc;
 mod list;
 mod logs;
 mod parameters;
 mod resume;
+mod rm;
 mod run;
 mod show;
 
@@ -28,6 +31,9 @@ pub(crate) fn run(cli: Cli, output: &mut Output) -> Result<ExitCode> {
         Command::Logs(args) => logs::run(&cli.common, &args, output).map(|()| ExitCode::SUCCESS),
         Command::Dump(args) => dump::run(&cli.common, &args, output).map(|()| ExitCode::SUCCESS),
         Command::List(args) => list::run(&cli.common, &args, output).map(|()| ExitCode::SUCCESS),
+        Command::Fsck(args) => fsck::run(&cli.common, &args, output),
+        Command::Gc(args) => gc::run(&cli.common, &args, output).map(|()| ExitCode::SUCCESS),
+        Command::Rm(args) => rm::run(&cli.common, &args, output),
         Command::Build(args) => build::run(&args, output).map(|()| ExitCode::SUCCESS),
     }
 }

@@ -1,0 +1,48 @@
+//! How far long work on the store has come, for whoever waits for it at a terminal.
+
+use std::io;
+use std::io::IsTerminal;
+
+use indicatif::ProgressBar;
+use indicatif::ProgressDrawTarget;
+use indicatif::ProgressStyle;
+use wflow::Progress;
+
+/// A line on standard error, if that is a terminal. It is gone when this is dropped.
+pub(crate) struct ProgressLine(Option<ProgressBar>);
+
+impl ProgressLine {
+    pub(crate) fn new() -> Self {
+        Self(
+            io::stderr().is_terminal().then(|| {
+                ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10))
+            }),
+        )
+    }
+
+    pub(crate) fn tell(&self, progress: Progress) {
+        let Some(bar) = &self.0 else { return };
+        if bar.message() != progress.doing {
+            let template = if progress.of > 0 {
+                "{msg} {wide_bar} {pos}/{len}, {eta} left"
+            } else {
+                "{msg} {pos}"
+            };
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style);
+            }
+            bar.reset();
+            bar.set_message(progress.doing);
+        }
+        bar.set_length(progress.of);
+        bar.set_position(progress.done);
+    }
+}
+
+impl Drop for ProgressLine {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
