@@ -41,10 +41,8 @@
 
 mod artifact;
 mod check;
-mod coded;
 mod columns;
 mod commit;
-mod content;
 mod error;
 mod files;
 mod gc;
