@@ -1,8 +1,12 @@
 //! What is read of tasks that were reused: artifacts of all sizes, logs, and what joins carry over.
 
 use std::fs;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::path::PathBuf;
+
+use serde_json::json;
 
 use crate::script::Version;
 use crate::script::latest;
@@ -86,6 +90,15 @@ fn a_chain_of_many_steps_reads_what_the_first_has_set() {
     chain("s75 reads first").resumes(&place, "", &format!("{} end/1", executed.join(" ")));
 }
 
+/// The file of an artifact that is large.
+fn blob(place: &Place, digest: &str) -> PathBuf {
+    let found = files(&place.path().join(".wflow")).into_iter().find(|path| {
+        let name = path.to_str().unwrap().replace('/', "");
+        name.ends_with(digest)
+    });
+    found.unwrap_or_else(|| panic!("there is no file of {digest}"))
+}
+
 /// The files of a folder and all below it.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut all = Vec::new();
@@ -102,12 +115,7 @@ fn what_the_store_has_lost_is_executed_again() {
     sizes().run(&place, "").done();
     let (run, done) = (latest(&place), left(&place, "latest"));
     let digest = done["b/1"].0["large"]["digest"].as_str().unwrap();
-    let all = files(&place.path().join(".wflow"));
-    let blob = all.iter().find(|path| {
-        let name = path.to_str().unwrap().replace('/', "");
-        name.ends_with(digest)
-    });
-    fs::remove_file(blob.unwrap_or_else(|| panic!("{digest}: {all:?}"))).unwrap();
+    fs::remove_file(blob(&place, digest)).unwrap();
     let again = sizes().resume(&place, "").done();
     // What the join has merged is the same blob. It comes after, and so is executed anyway.
     assert_eq!(started(&again), sorted("b/1 j/1 use/1 end/1"));
@@ -123,11 +131,9 @@ fn what_is_damaged_is_executed_again() {
     sizes().run(&place, "").done();
     let done = left(&place, "latest");
     let digest = done["b/1"].0["large"]["digest"].as_str().unwrap();
-    let all = files(&place.path().join(".wflow"));
-    let blob = all.iter().find(|path| path.to_str().unwrap().replace('/', "").ends_with(digest));
-    fs::set_permissions(blob.unwrap(), std::os::unix::fs::PermissionsExt::from_mode(0o644))
-        .unwrap();
-    fs::write(blob.unwrap(), "cut short").unwrap();
+    let blob = blob(&place, digest);
+    fs::set_permissions(&blob, Permissions::from_mode(0o644)).unwrap();
+    fs::write(&blob, "cut short").unwrap();
     let again = sizes().resume(&place, "").done();
     assert_eq!(started(&again), sorted("b/1 j/1 use/1 end/1"));
     assert_eq!(left(&place, "latest"), done);
@@ -135,10 +141,30 @@ fn what_is_damaged_is_executed_again() {
 
 #[test]
 fn the_seed_and_the_time_are_those_of_the_origin() {
+    let flow = sizes().with("a draws").with("use draws");
+    let words = "--seed 5 --now 2024-02-29T12:00:00Z";
+    let (place, whole) = (Place::new(), Place::new());
+    flow.clone().with("use fails").run(&place, words).fails(1);
+    let resumed = flow.resume(&place, "").done();
+    assert_eq!(started(&resumed), sorted("use/1 end/1"));
+    flow.run(&whole, words).done();
+    assert_eq!(left(&place, "latest"), left(&whole, "latest"));
+    // They do matter.
+    let other = Place::new();
+    flow.run(&other, "").done();
+    assert_ne!(left(&place, "latest")["use/1"], left(&other, "latest")["use/1"]);
+}
+
+#[test]
+fn machines_are_told_what_was_reused() {
     let place = Place::new();
-    sizes().with("use fails").run(&place, "--tag one").fails(1);
-    let resumed = sizes().resume(&place, "--tag two --json --quiet --run-id-file id").done();
-    assert_eq!(resumed.json()["reused"], 4);
-    assert_eq!(resumed.json()["tasks"], 2);
+    sizes().with("use fails").run(&place, "").fails(1);
+    let resumed = sizes().resume(&place, "--json --quiet --run-id-file id").done().json();
+    assert_eq!((&resumed["reused"], &resumed["tasks"]), (&json!(4), &json!(2)));
     assert_eq!(fs::read_to_string(place.path().join("id")).unwrap(), latest(&place));
+    let runs = place.lines("list --json TestFlow");
+    assert_eq!(runs[0]["resumes"], json!({"run": runs[1]["run"], "step": null}));
+    assert_eq!(runs[1]["resumes"], json!(null));
+    sizes().resume(&place, "j --quiet").done();
+    assert_eq!(place.lines("list --json TestFlow")[0]["resumes"]["step"], "j");
 }

@@ -71,6 +71,7 @@ impl Guest for Script {
                 "removes" => artifacts::remove(name).map_err(failure)?,
                 "reads" => trace += &format!(" {name}={}", text(&get(name)?)),
                 "gathers" => trace += &format!(" {name}={}", gather(name)?),
+                "draws" => trace += &format!(" {:?} at {}", task::random(4), task::now()),
                 "merges" => merge = true,
                 "fails" if rest.is_empty() || rest == me.task => {
                     return Err(fail(format!("{step} is broken")));
