@@ -25,9 +25,9 @@ impl Cost {
         if other.cpu < self.cpu { other } else { self }
     }
 
-    /// The one that took less time.
-    pub(crate) fn faster(self, other: Self) -> Self {
-        if other.wall < self.wall { other } else { self }
+    /// The least of both, of CPU and of time by itself.
+    pub(crate) fn least(self, other: Self) -> Self {
+        Self { cpu: self.cpu.min(other.cpu), wall: self.wall.min(other.wall) }
     }
 
     /// What one of so many cost.
