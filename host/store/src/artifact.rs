@@ -1,9 +1,8 @@
 //! The three tiers of artifacts, and reading them.
 
-use std::fs::File;
 use std::io;
-use std::io::Write;
 use std::sync::Arc;
+use std::time::Instant;
 
 use rusqlite::OptionalExtension;
 use wflow_model::Digest;
@@ -11,13 +10,16 @@ use wflow_model::digest::ArtifactHasher;
 use wflow_model::record::Artifact;
 use wflow_model::record::Body;
 
+use crate::coded;
+use crate::content::BlobFile;
+use crate::content::NewFile;
 use crate::error::Result;
 use crate::error::StoreError;
 use crate::error::While;
-use crate::files::read_at;
 use crate::queue::Item;
 use crate::queue::Pending;
 use crate::schema::CODING_PLAIN;
+use crate::schema::CODING_ZSTD;
 use crate::store::Shared;
 use crate::store::Store;
 use crate::writer::Sink;
@@ -30,7 +32,9 @@ pub const ROW_MAX: usize = 64 << 10;
 
 /// Takes the bytes of an artifact. They are hashed where they lie and copied once.
 pub(crate) fn put(sink: &Sink, format: Arc<str>, bytes: &[u8]) -> Result<Artifact> {
+    let begin = Instant::now();
     let digest = Digest::of_artifact(&format, bytes);
+    let hashing = begin.elapsed();
     let size = bytes.len() as u64;
     if bytes.len() <= ROW_MAX {
         return put_small(sink, format, digest, bytes);
@@ -40,9 +44,10 @@ pub(crate) fn put(sink: &Sink, format: Arc<str>, bytes: &[u8]) -> Result<Artifac
     } else if sink.shared.files().has(&digest, size, sink.queue.run())? {
         sink.queue.push(Item::Present(digest))?;
     } else {
-        let mut temp = sink.shared.files().temporary(sink.queue.run())?;
-        temp.file.write_all(bytes).during(sink.shared.path(), "writing a blob")?;
-        sink.queue.push(Item::Blob(digest, Pending::File(Arc::new(temp))))?;
+        let mut file = NewFile::new(sink.shared.files().temporary(sink.queue.run())?);
+        let complete = file.write(bytes, hashing).and_then(|()| file.finish());
+        let complete = complete.during(sink.shared.path(), "writing a blob")?;
+        sink.queue.push(Item::Blob(digest, Pending::File(Arc::new(complete))))?;
     }
     Ok(Artifact { format, digest, size, body: Body::Stored })
 }
@@ -75,7 +80,7 @@ pub struct BlobReader {
 #[derive(Clone, Debug)]
 enum Source {
     Memory(Arc<[u8]>),
-    File(Arc<File>),
+    File(Arc<BlobFile>),
 }
 
 impl Store {
@@ -142,7 +147,7 @@ impl Store {
         let size = match &source {
             Source::Memory(bytes) => bytes.len() as u64,
             Source::File(file) => {
-                file.metadata().during(self.path(), "looking at the size of a blob")?.len()
+                file.size().during(self.path(), "looking at the size of a blob")?
             }
         };
         if size == artifact.size {
@@ -159,8 +164,8 @@ impl Store {
         // In this order: what is no longer pending is committed, so it is found after that.
         match self.shared().pending(digest) {
             Some(Pending::Row(bytes)) => return Ok(Source::Memory(bytes)),
-            Some(Pending::File(temp)) => {
-                let file = temp.file.try_clone().during(self.path(), "opening a blob")?;
+            Some(Pending::File(complete)) => {
+                let file = complete.open().during(self.path(), "opening a blob")?;
                 return Ok(Source::File(Arc::new(file)));
             }
             None => {}
@@ -186,20 +191,39 @@ impl Store {
                 .prepare_cached("SELECT coding, bytes FROM blobs WHERE digest = ?1")
                 .during(self.path(), DOING)?
                 .query_row([digest.as_bytes()], |row| {
-                    let bytes = row.get_ref(1)?.as_blob()?;
-                    Ok((row.get::<_, i64>(0)?, Arc::<[u8]>::from(bytes)))
+                    Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))
                 })
                 .optional()
                 .during(self.path(), DOING)
         })?;
-        match row {
-            Some((CODING_PLAIN, bytes)) => Ok(Some(bytes)),
-            Some(_) => Err(StoreError::DamagedBlob {
-                digest: *digest,
-                why: "it is coded in a way that this wflow does not know",
-            }),
-            None => Ok(None),
+        let Some((coding, bytes)) = row else { return Ok(None) };
+        match plain_row(coding, bytes) {
+            Ok(bytes) => Ok(Some(bytes.into())),
+            Err(fault) => {
+                let why = match fault {
+                    RowFault::Damaged => OTHER_CONTENT,
+                    RowFault::Coding => "it is coded in a way that this wflow does not know",
+                };
+                Err(StoreError::DamagedBlob { digest: *digest, why })
+            }
         }
+    }
+}
+
+/// Why there are no plain bytes in a row.
+pub(crate) enum RowFault {
+    /// They are not what was written.
+    Damaged,
+    /// A newer wflow may read them.
+    Coding,
+}
+
+/// The plain bytes of a row.
+pub(crate) fn plain_row(coding: i64, bytes: Vec<u8>) -> std::result::Result<Vec<u8>, RowFault> {
+    match coding {
+        CODING_PLAIN => Ok(bytes),
+        CODING_ZSTD => coded::expand(&bytes, ROW_MAX).map_err(|_| RowFault::Damaged),
+        _ => Err(RowFault::Coding),
     }
 }
 
@@ -254,9 +278,9 @@ impl BlobReader {
         Ok(bytes)
     }
 
-    fn fill(&self, file: &File, mut buffer: &mut [u8], mut offset: u64) -> Result<()> {
+    fn fill(&self, file: &BlobFile, mut buffer: &mut [u8], mut offset: u64) -> Result<()> {
         while !buffer.is_empty() {
-            match read_at(file, buffer, offset) {
+            match file.read_at(buffer, offset) {
                 Ok(0) => {
                     return Err(StoreError::DamagedBlob {
                         digest: self.digest,
@@ -268,6 +292,10 @@ impl BlobReader {
                     offset += count as u64;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    let why = OTHER_CONTENT;
+                    return Err(StoreError::DamagedBlob { digest: self.digest, why });
+                }
                 Err(error) => return Err(error).during(self.shared.path(), "reading a blob"),
             }
         }

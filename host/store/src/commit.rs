@@ -1,14 +1,18 @@
 //! The thread that commits: one for a run, so that many tasks share a transaction.
 
 use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use rusqlite::Connection;
 use rusqlite::Statement;
 use rusqlite::params;
+use wflow_model::Digest;
 use wflow_model::record::RunId;
 use wflow_model::record::RunStatus;
+use zstd::bulk::Compressor;
 
+use crate::coded;
 use crate::columns;
 use crate::error::Result;
 use crate::error::StoreError;
@@ -19,9 +23,14 @@ use crate::queue::Queue;
 use crate::queue::TaskRow;
 use crate::schema;
 use crate::schema::CODING_PLAIN;
+use crate::schema::CODING_ZSTD;
 use crate::store::Shared;
 
 const DOING: &str = "committing tasks";
+
+/// Rows with fewer bytes are stored as they are: a few hundred bytes less are not worth some ten
+/// microseconds.
+const SHRINK_MIN: usize = 4 << 10;
 
 /// Commits what comes through the queue until it is closed.
 pub(crate) fn work(connection: Connection, queue: &Queue, shared: &Arc<Shared>) {
@@ -51,9 +60,11 @@ impl Drop for Guard<'_> {
 fn drain(connection: &Connection, queue: &Queue, shared: &Arc<Shared>) -> Result<()> {
     let mut statements = Statements::prepare(connection).during(shared.path(), DOING)?;
     let mut batch = Vec::new();
+    let mut compressor = None;
     while queue.take(&mut batch) {
         settle_files(queue.run(), &batch, shared)?;
-        let result = statements.commit(queue.run(), &batch);
+        let rows = statements.shrink(&batch, &mut compressor).during(shared.path(), DOING)?;
+        let result = statements.commit(queue.run(), &batch, &rows);
         if result.is_err() && !connection.is_autocommit() {
             // The first error says what went wrong; that of the way back adds nothing.
             drop(connection.execute_batch("ROLLBACK"));
@@ -90,6 +101,7 @@ struct Statements<'a> {
     task: Statement<'a>,
     again: Statement<'a>,
     count: Statement<'a>,
+    known: Statement<'a>,
     blob: Statement<'a>,
     end: Statement<'a>,
 }
@@ -125,6 +137,7 @@ impl<'a> Statements<'a> {
                  ON CONFLICT (run, step) DO UPDATE
                  SET done = done + excluded.done, failed = failed + excluded.failed",
             )?,
+            known: connection.prepare("SELECT 1 FROM blobs WHERE digest = ?1")?,
             blob: connection.prepare(
                 "INSERT INTO blobs (digest, newest_run, coding, bytes) VALUES (?1, ?2, ?3, ?4)
                  ON CONFLICT (digest) DO UPDATE SET newest_run = excluded.newest_run
@@ -136,8 +149,38 @@ impl<'a> Statements<'a> {
         })
     }
 
-    /// One transaction: all of the batch or nothing.
-    fn commit(&mut self, run: RunId, batch: &[Item]) -> rusqlite::Result<()> {
+    /// Compresses the larger rows of the batch where that pays, before the transaction, in which
+    /// nobody else can write. Returns them by their digests.
+    fn shrink(
+        &mut self,
+        batch: &[Item],
+        compressor: &mut Option<Compressor<'static>>,
+    ) -> rusqlite::Result<HashMap<Digest, Vec<u8>>> {
+        let mut rows = HashMap::new();
+        for item in batch {
+            let Item::Blob(digest, Pending::Row(bytes)) = item else { continue };
+            if bytes.len() < SHRINK_MIN || self.known.exists([digest.as_bytes()])? {
+                continue;
+            }
+            // Without room for a compressor rows are stored as they are.
+            if compressor.is_none() {
+                *compressor = coded::compressor().ok();
+            }
+            let Some(compressor) = compressor else { continue };
+            if let Some(small) = coded::shrink(bytes, compressor) {
+                rows.insert(*digest, small);
+            }
+        }
+        Ok(rows)
+    }
+
+    /// One transaction: all of the batch or nothing. `rows` are the blobs that are compressed.
+    fn commit(
+        &mut self,
+        run: RunId,
+        batch: &[Item],
+        rows: &HashMap<Digest, Vec<u8>>,
+    ) -> rusqlite::Result<()> {
         let id = columns::run(run);
         let mut counts = BTreeMap::<u32, Count>::new();
         self.begin.execute([])?;
@@ -152,7 +195,11 @@ impl<'a> Statements<'a> {
                 }
                 Item::Task(row) => self.task(id, row, counts.entry(row.step).or_default())?,
                 Item::Blob(digest, Pending::Row(bytes)) => {
-                    self.blob.execute(params![digest.as_bytes(), id, CODING_PLAIN, bytes])?;
+                    let (coding, bytes) = match rows.get(digest) {
+                        Some(small) => (CODING_ZSTD, small.as_slice()),
+                        None => (CODING_PLAIN, &**bytes),
+                    };
+                    self.blob.execute(params![digest.as_bytes(), id, coding, bytes])?;
                 }
                 Item::Blob(_, Pending::File(_)) | Item::Present(_) => {}
                 Item::End(row) => {

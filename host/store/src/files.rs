@@ -30,7 +30,10 @@ use cap_std::fs::OpenOptions;
 use wflow_model::Digest;
 use wflow_model::record::RunId;
 
+use crate::content::BlobFile;
+use crate::content::CompleteFile;
 use crate::error::Result;
+use crate::error::StoreError;
 use crate::error::While;
 use crate::live;
 
@@ -73,10 +76,16 @@ pub(crate) fn moment(run: RunId) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_micros(run.0)
 }
 
+/// What is added to the name of a file that is compressed.
+const CODED: &str = ".zst";
+
 /// `ab` and `ab/abcd...`: the folder and the path of a blob's file.
-fn place(digest: &Digest) -> (String, PathBuf) {
-    let name = digest.to_string();
+fn place(digest: &Digest, coded: bool) -> (String, PathBuf) {
+    let mut name = digest.to_string();
     let shard = name[..2].to_owned();
+    if coded {
+        name.push_str(CODED);
+    }
     let path = Path::new(&shard).join(name);
     (shard, path)
 }
@@ -114,13 +123,27 @@ impl BlobFiles {
     /// [`Self::has`] for who has the lock.
     fn raise(&self, digest: &Digest, size: u64, run: RunId) -> Result<bool> {
         const DOING: &str = "looking for a blob";
-        let Some(file) = self.open(digest)? else { return Ok(false) };
-        let metadata = file.metadata().during(&self.store, DOING)?;
-        // A file of another size is damaged; writing it anew repairs it.
-        if metadata.len() != size {
-            return Ok(false);
+        for coded in [false, true] {
+            if let Some(file) = self.open_as(digest, coded).during(&self.store, DOING)? {
+                return self.raise_file(&file, coded, size, run);
+            }
         }
-        if metadata.modified().during(&self.store, DOING)? >= moment(run) {
+        Ok(false)
+    }
+
+    fn raise_file(&self, file: &File, coded: bool, size: u64, run: RunId) -> Result<bool> {
+        const DOING: &str = "looking for a blob";
+        let modified = file.metadata().and_then(|metadata| metadata.modified());
+        let content = file.try_clone().and_then(|file| BlobFile::new(file, coded)?.size());
+        // A file of another size is damaged; writing it anew repairs it.
+        match content {
+            Ok(found) if found == size => {}
+            Err(error) if error.kind() != io::ErrorKind::InvalidData => {
+                return Err(error).during(&self.store, DOING);
+            }
+            _ => return Ok(false),
+        }
+        if modified.during(&self.store, DOING)? >= moment(run) {
             return Ok(true);
         }
         match file.set_modified(moment(run)) {
@@ -139,16 +162,17 @@ impl BlobFiles {
         probe.file.metadata().and_then(|metadata| metadata.modified()).during(&self.store, DOING)
     }
 
-    /// Removes the file of a blob if it was handed in before a moment; says how many bytes it had.
-    /// Without `really` it stays.
+    /// Removes the file of a blob if it was handed in before a moment; says how many bytes it had on
+    /// disk. Without `really` it stays.
     pub(crate) fn remove_before(
         &self,
         digest: &Digest,
+        coded: bool,
         before: SystemTime,
         really: bool,
     ) -> Result<Option<u64>> {
         let remove = || -> io::Result<_> {
-            let path = place(digest).1;
+            let path = place(digest, coded).1;
             let metadata = self.blobs.metadata(&path)?;
             if metadata.modified()?.into_std() >= before {
                 return Ok(None);
@@ -172,25 +196,47 @@ impl BlobFiles {
     }
 
     /// Opens the file of a blob; none if there is none.
-    pub(crate) fn open(&self, digest: &Digest) -> Result<Option<File>> {
-        match self.blobs.open(place(digest).1) {
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::DamagedBlob`] if what it holds cannot be made out.
+    pub(crate) fn open(&self, digest: &Digest) -> Result<Option<BlobFile>> {
+        let open = |coded| {
+            let file = self.open_as(digest, coded)?;
+            file.map(|file| BlobFile::new(file, coded)).transpose()
+        };
+        for coded in [false, true] {
+            match open(coded) {
+                Ok(None) => {}
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    let why = "what is needed to decompress it is damaged";
+                    return Err(StoreError::DamagedBlob { digest: *digest, why });
+                }
+                result => return result.during(&self.store, "opening a blob"),
+            }
+        }
+        Ok(None)
+    }
+
+    fn open_as(&self, digest: &Digest, coded: bool) -> io::Result<Option<File>> {
+        match self.blobs.open(place(digest, coded).1) {
             Ok(file) => Ok(Some(file.into_std())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error).during(&self.store, "opening a blob"),
+            Err(error) => Err(error),
         }
     }
 
     /// Gives a complete file its name, its content on disk before that. The name itself is on
     /// disk after [`Self::sync`].
-    pub(crate) fn keep(&self, temp: &TempFile, digest: &Digest, run: RunId) -> Result<()> {
+    pub(crate) fn keep(&self, new: &CompleteFile, digest: &Digest, run: RunId) -> Result<()> {
         const DOING: &str = "writing a blob";
+        let CompleteFile { temp, coded, size } = new;
         temp.file.set_modified(moment(run)).during(&self.store, DOING)?;
         temp.file.sync_all().during(&self.store, DOING)?;
-        let size = temp.file.metadata().during(&self.store, DOING)?.len();
-        let (shard, path) = place(digest);
+        let (shard, path) = place(digest, *coded);
         let _lock = self.lock()?;
         // Another run may have been faster; a newer one must not lose its time.
-        if self.raise(digest, size, run)? {
+        if self.raise(digest, *size, run)? {
             return Ok(());
         }
         let rename = || self.temporary.rename(&temp.name, &self.blobs, &path);
@@ -208,11 +254,11 @@ impl BlobFiles {
         Ok(())
     }
 
-    /// Visits every file in the folder of the blobs: with its digest, if it stands where the blob
-    /// with this digest belongs, and with its path in the folder.
+    /// Visits every file in the folder of the blobs: with its digest and whether it is compressed,
+    /// if it stands where that blob belongs, and with its path in the folder.
     pub(crate) fn each(
         &self,
-        mut visit: impl FnMut(Option<Digest>, &Path) -> Result<()>,
+        mut visit: impl FnMut(Option<(Digest, bool)>, &Path) -> Result<()>,
     ) -> Result<()> {
         const DOING: &str = "looking through the blobs";
         for shard in self.blobs.entries().during(&self.store, DOING)? {
@@ -226,8 +272,11 @@ impl BlobFiles {
             for entry in entries.during(&self.store, DOING)? {
                 let name = entry.during(&self.store, DOING)?.file_name();
                 let path = Path::new(&folder).join(&name);
-                let digest = name.to_str().and_then(|name| name.parse::<Digest>().ok());
-                visit(digest.filter(|digest| place(digest).1 == path), &path)?;
+                let blob = name.to_str().and_then(|name| {
+                    let plain = name.strip_suffix(CODED);
+                    Some((plain.unwrap_or(name).parse::<Digest>().ok()?, plain.is_some()))
+                });
+                visit(blob.filter(|(digest, coded)| place(digest, *coded).1 == path), &path)?;
             }
         }
         Ok(())

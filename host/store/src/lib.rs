@@ -3,7 +3,8 @@
 //! It knows bytes and records, not flows. A store is a folder (by custom `.wflow`):
 //!
 //! - `catalog.sqlite`: runs, tasks, and the blobs of middle size; SQLite in WAL mode;
-//! - `blobs/ab/abcd...`: the large blobs, a file each, named by digest;
+//! - `blobs/ab/abcd...`: the large blobs, a file each, named by digest; with `.zst` behind it where
+//!   they are compressed;
 //! - `tmp/`: files on their way to become blobs;
 //! - `live/<run>`: a file for each run that is being written, locked by its process;
 //! - `live/<run>.hold`: a file for each run that is being resumed or removed, likewise.
@@ -13,6 +14,11 @@
 //! Up to [`INLINE_MAX`] bytes in the record of the task that made it, so that a small task is one
 //! row; up to [`ROW_MAX`] in a row of its own; above that in a file. Rows and files are keyed by
 //! the digest over format and bytes, so equal content is stored once, across runs and flows.
+//!
+//! Rows of some KiB and files are compressed (zstd) if they shrink to less than three fifths. The
+//! digest is over the plain bytes all the same, and every place of a file can be read without what
+//! is before it. Compressing takes two to four times as long as hashing and writing do, so of a
+//! large file only as much is compressed as doubles that time; `coded.rs` has the figures.
 //!
 //! # What is on disk when
 //!
@@ -41,8 +47,10 @@
 
 mod artifact;
 mod check;
+mod coded;
 mod columns;
 mod commit;
+mod content;
 mod error;
 mod files;
 mod gc;

@@ -15,9 +15,9 @@ use std::time::Instant;
 use wflow_model::Digest;
 use wflow_model::record::RunId;
 
+use crate::content::CompleteFile;
 use crate::error::Result;
 use crate::error::StoreError;
-use crate::files::TempFile;
 
 /// How long the committer waits for more before it commits little: a transaction has a price of
 /// its own, about that of ten tasks.
@@ -81,7 +81,7 @@ pub(crate) enum Pending {
     /// To become a row.
     Row(Arc<[u8]>),
     /// To become a file.
-    File(Arc<TempFile>),
+    File(Arc<CompleteFile>),
 }
 
 impl Item {

@@ -81,8 +81,10 @@ CREATE TABLE tags (
 CREATE INDEX tags_by_tag ON tags (tag, run);
 ";
 
-/// The `coding` of a blob whose row holds its plain bytes; others are for compression to come.
+/// The `coding` of a blob whose row holds its plain bytes.
 pub(crate) const CODING_PLAIN: i64 = 0;
+/// The `coding` of a blob whose row holds them as one zstd frame.
+pub(crate) const CODING_ZSTD: i64 = 1;
 
 /// Makes a catalog in a file that is not there yet. When this returns the file is complete, on
 /// disk, and has no log beside it, so that it can be renamed.

@@ -3,6 +3,8 @@
 use std::io;
 use std::io::Write;
 use std::sync::Arc;
+use std::time::Duration;
+use std::time::Instant;
 
 use wflow_model::digest::ArtifactHasher;
 use wflow_model::record::Artifact;
@@ -10,10 +12,10 @@ use wflow_model::record::Body;
 
 use crate::artifact::ROW_MAX;
 use crate::artifact::put_small;
+use crate::content::NewFile;
 use crate::error::Result;
 use crate::error::StoreError;
 use crate::error::While;
-use crate::files::TempFile;
 use crate::queue::Item;
 use crate::queue::Pending;
 use crate::writer::Sink;
@@ -29,13 +31,16 @@ pub struct BlobWriter {
     /// What is.
     written: u64,
     /// There from the moment on at which the artifact is too large for a row.
-    file: Option<TempFile>,
+    file: Option<NewFile>,
+    /// How long what is written took to be hashed.
+    hashing: Duration,
 }
 
 impl BlobWriter {
     pub(crate) fn new(sink: Sink, format: Arc<str>) -> Self {
         let hasher = ArtifactHasher::new(&format);
-        Self { sink, format, hasher, buffer: Vec::new(), written: 0, file: None }
+        let (buffer, hashing) = (Vec::new(), Duration::ZERO);
+        Self { sink, format, hasher, buffer, written: 0, file: None, hashing }
     }
 
     /// The number of bytes so far.
@@ -70,10 +75,15 @@ impl BlobWriter {
     fn spill(&mut self, bytes: &[u8]) -> Result<()> {
         let file = match &mut self.file {
             Some(file) => file,
-            none => none.insert(self.sink.shared.files().temporary(self.sink.queue.run())?),
+            none => {
+                let temp = self.sink.shared.files().temporary(self.sink.queue.run())?;
+                none.insert(NewFile::new(temp))
+            }
         };
-        file.file.write_all(bytes).during(self.sink.shared.path(), "writing a blob")?;
+        let begin = Instant::now();
         self.hasher.update(bytes);
+        self.hashing += begin.elapsed();
+        file.write(bytes, self.hashing).during(self.sink.shared.path(), "writing a blob")?;
         self.written += bytes.len() as u64;
         Ok(())
     }
@@ -96,8 +106,9 @@ impl BlobWriter {
         if self.sink.shared.files().has(&digest, size, self.sink.queue.run())? {
             self.sink.queue.push(Item::Present(digest))?;
         } else if let Some(file) = self.file {
+            let complete = file.finish().during(self.sink.shared.path(), "writing a blob")?;
             // If the same blob is pending already, the queue lets go of this file.
-            self.sink.queue.push(Item::Blob(digest, Pending::File(Arc::new(file))))?;
+            self.sink.queue.push(Item::Blob(digest, Pending::File(Arc::new(complete))))?;
         }
         Ok(Artifact { format: self.format, digest, size, body: Body::Stored })
     }

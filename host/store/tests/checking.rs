@@ -38,7 +38,7 @@ fn written() -> (tempfile::TempDir, Store, Artifact, Artifact) {
     let writer = store.reserve(Timestamp(1000)).unwrap();
     let mut flow = flow("Checked");
     let row = writer.put(FORMAT, &[1; INLINE_MAX + 1]).unwrap();
-    let file = writer.put(FORMAT, &[1; ROW_MAX + 1]).unwrap();
+    let file = writer.put(FORMAT, &noise(1, ROW_MAX + 1)).unwrap();
     flow.parameters.insert(name("parameter"), row.clone());
     writer.register(&flow, &BTreeSet::new()).unwrap();
     writer.append(&done(at(0, 0))).unwrap();
@@ -74,11 +74,6 @@ fn catalog(store: &Store) -> Connection {
     Connection::open(store.path().join("catalog.sqlite")).unwrap()
 }
 
-fn file_of(store: &Store, artifact: &Artifact) -> PathBuf {
-    let name = artifact.digest.to_string();
-    store.path().join("blobs").join(&name[..2]).join(name)
-}
-
 #[test]
 fn a_good_store_is_clean() {
     let (_folder, store, ..) = written();
@@ -95,7 +90,7 @@ fn a_good_store_is_clean() {
     // While a run is going on, with blobs that nothing refers to yet, as well.
     let writer = store.begin(&flow("Live")).unwrap();
     writer.put(FORMAT, &[9; 1000]).unwrap();
-    writer.put(FORMAT, &[9; 100_000]).unwrap();
+    writer.put(FORMAT, &noise(9, 100_000)).unwrap();
     writer.append(&done(at(0, 0))).unwrap();
     writer.flush().unwrap();
     let report = check(&store);
@@ -121,7 +116,8 @@ fn remains_and_leftovers_are_no_faults() {
 #[test]
 fn a_damaged_file_names_what_refers_to_it() {
     let (_folder, store, _, file) = written();
-    let good = fs::read(file_of(&store, &file)).unwrap();
+    let path = file_of(&store, &file);
+    let good = fs::read(&path).unwrap();
     let mut flipped = good.clone();
     flipped[70] ^= 4;
     let mut longer = good.clone();
@@ -134,8 +130,8 @@ fn a_damaged_file_names_what_refers_to_it() {
         (None, "is missing"),
     ] {
         match content {
-            Some(content) => fs::write(file_of(&store, &file), content).unwrap(),
-            None => fs::remove_file(file_of(&store, &file)).unwrap(),
+            Some(content) => fs::write(&path, content).unwrap(),
+            None => fs::remove_file(&path).unwrap(),
         }
         let fault = fault(&store);
         assert_eq!((&fault.subject, &*fault.why), (&Subject::Blob(file.digest), why));
@@ -144,7 +140,7 @@ fn a_damaged_file_names_what_refers_to_it() {
         let by = By::Artifact(name("file"));
         assert_eq!(fault.referrers[0], Referrer { run: RUN, task: Some(at(1, 0)), by });
     }
-    fs::write(file_of(&store, &file), good).unwrap();
+    fs::write(&path, good).unwrap();
     assert!(check(&store).is_clean());
 }
 
@@ -330,7 +326,7 @@ fn lost_folders() {
     assert_eq!(fault(&store).subject, Subject::Blob(file.digest));
     // Whoever runs the flow again repairs it.
     let writer = store.begin(&flow("Again")).unwrap();
-    writer.put(FORMAT, &[1; ROW_MAX + 1]).unwrap();
+    writer.put(FORMAT, &noise(1, ROW_MAX + 1)).unwrap();
     writer.finish(&ended(RunStatus::Done)).unwrap();
     assert!(check(&store).is_clean());
 }
@@ -419,23 +415,42 @@ proptest! {
         size in INLINE_MAX + 1..2 * ROW_MAX,
         place in any::<prop::sample::Index>(),
         bit in 0u8..8,
+        noisy in any::<bool>(),
     ) {
         let (_folder, store) = store();
         let writer = store.begin(&flow("Flipped")).unwrap();
-        let bytes: Vec<u8> = (0..size).map(|place| (place * 7) as u8).collect();
+        let bytes = match noisy {
+            true => noise(1, size),
+            // It is stored compressed.
+            false => (0..size).map(|place| (place / 90) as u8).collect(),
+        };
         let artifact = writer.put(FORMAT, &bytes).unwrap();
         let mut task = done(at(1, 0));
         task.artifacts.insert(name("x"), artifact.clone());
         writer.append(&task).unwrap();
         writer.finish(&ended(RunStatus::Done)).unwrap();
         prop_assert!(check(&store).is_clean());
-        let mut flipped = bytes;
-        flipped[place.index(size)] ^= 1u8 << bit;
+        let flip = |mut bytes: Vec<u8>| {
+            let place = place.index(bytes.len());
+            bytes[place] ^= 1u8 << bit;
+            bytes
+        };
         if size > ROW_MAX {
-            fs::write(file_of(&store, &artifact), flipped).unwrap();
+            let file = file_of(&store, &artifact);
+            prop_assert_eq!(file.extension().is_none(), noisy);
+            fs::write(&file, flip(fs::read(&file).unwrap())).unwrap();
         } else {
-            catalog(&store).execute("UPDATE blobs SET bytes = ?1", [flipped]).unwrap();
+            let catalog = catalog(&store);
+            let row = "SELECT bytes FROM blobs";
+            let stored: Vec<u8> = catalog.query_row(row, [], |row| row.get(0)).unwrap();
+            catalog.execute("UPDATE blobs SET bytes = ?1", [flip(stored)]).unwrap();
         }
-        prop_assert_eq!(fault(&store).subject, Subject::Blob(artifact.digest));
+        // A few bits of compressed content mean nothing.
+        if noisy || !check(&store).is_clean() {
+            prop_assert_eq!(fault(&store).subject, Subject::Blob(artifact.digest));
+            prop_assert!(store.read_verified(&artifact).is_err());
+        } else {
+            prop_assert_eq!(&*store.read_verified(&artifact).unwrap(), &*bytes);
+        }
     }
 }

@@ -31,9 +31,9 @@ fn run(store: &Store, flow_name: &str, moment: i64, content: u8, tags: &[&str]) 
     for index in 0..10 {
         let mut task = done(at(1, index));
         for (text, size) in [("inline", 8), ("row", INLINE_MAX + 1), ("file", ROW_MAX + 1)] {
-            task.artifacts.insert(name(text), writer.put(FORMAT, &vec![content; size]).unwrap());
+            task.artifacts.insert(name(text), writer.put(FORMAT, &noise(content, size)).unwrap());
         }
-        task.stdout.text = Some(writer.put("text/plain", &vec![content; 600]).unwrap());
+        task.stdout.text = Some(writer.put("text/plain", &noise(content, 600)).unwrap());
         writer.append(&task).unwrap();
     }
     writer.finish(&ended(RunStatus::Done)).unwrap();
@@ -118,12 +118,12 @@ fn parameters_and_copies_of_what_was_inherited_are_referred_to() {
     record.parameters.insert(name("parameter"), parameter.clone());
     writer.register(&record, &BTreeSet::new()).unwrap();
     let mut task = done(at(1, 0));
-    let copy = writer.put(FORMAT, &[2; 100_000]).unwrap();
+    let copy = writer.put(FORMAT, &noise(2, 100_000)).unwrap();
     task.inherited.insert(name("copy"), copy.clone());
     let log = writer.put("text/plain", &[3; 1000]).unwrap();
     task.stderr.text = Some(log.clone());
     writer.append(&task).unwrap();
-    let stray = writer.put(FORMAT, &[4; 100_000]).unwrap();
+    let stray = writer.put(FORMAT, &noise(4, 100_000)).unwrap();
     drop(writer);
     assert_eq!(collect(&store, &Selection::default()).blobs, 1);
     for artifact in [&parameter, &copy, &log] {
@@ -158,7 +158,7 @@ fn runs_in_use_are_spared() {
     let held = run(&store, "Held", 1000, 1, &[]);
     let free = run(&store, "Free", 2000, 2, &[]);
     let live = store.begin_at(&flow("Live"), Timestamp(3000)).unwrap();
-    let handed_in = live.put(FORMAT, &[9; 100_000]).unwrap();
+    let handed_in = live.put(FORMAT, &noise(9, 100_000)).unwrap();
     let small = live.put(FORMAT, &[9; 1000]).unwrap();
     live.flush().unwrap();
     let hold = store.hold(held).unwrap();
@@ -188,7 +188,7 @@ fn what_a_run_at_work_finds_there_stays() {
     let newer = store.begin_at(&flow("Newer"), Timestamp(3000)).unwrap();
     let sizes = [INLINE_MAX + 1, ROW_MAX + 1];
     let put = |writer: &wflow_store::RunWriter| {
-        sizes.map(|size| writer.put(FORMAT, &vec![1; size]).unwrap())
+        sizes.map(|size| writer.put(FORMAT, &noise(1, size)).unwrap())
     };
     let found = put(&newer);
     assert_eq!(put(&older), found);
@@ -217,8 +217,8 @@ fn a_file_that_was_raced_for_is_as_young_as_the_newest_who_wrote_it() {
     let newer = other.begin_at(&flow("Newer"), Timestamp(3000)).unwrap();
     // Both find no file, and both write one; the older run is the last to give it its name.
     let mut slow = older.stream(FORMAT);
-    slow.push(&[1; ROW_MAX + 1]).unwrap();
-    let artifact = newer.put(FORMAT, &[1; ROW_MAX + 1]).unwrap();
+    slow.push(&noise(1, ROW_MAX + 1)).unwrap();
+    let artifact = newer.put(FORMAT, &noise(1, ROW_MAX + 1)).unwrap();
     newer.flush().unwrap();
     assert_eq!(slow.finish().unwrap(), artifact);
     older.finish(&ended(RunStatus::Done)).unwrap();
@@ -258,7 +258,7 @@ fn what_killed_processes_left_is_collected() {
     let (_folder, store) = store();
     let live = store.begin(&flow("Live")).unwrap();
     let mut stream = live.stream(FORMAT);
-    stream.push(&[1; ROW_MAX + 1]).unwrap();
+    stream.push(&noise(1, ROW_MAX + 1)).unwrap();
     for path in ["live/77", "live/78.hold", "tmp/77-1234-0", "tmp/77-1234-1"] {
         fs::write(store.path().join(path), "left").unwrap();
     }

@@ -5,7 +5,6 @@
 mod common;
 
 use std::fs;
-use std::path::PathBuf;
 
 use common::*;
 use proptest::prelude::*;
@@ -20,11 +19,6 @@ use wflow_store::StoreError;
 
 fn catalog(store: &Store) -> Connection {
     Connection::open(store.path().join("catalog.sqlite")).unwrap()
-}
-
-fn file_of(store: &Store, artifact: &Artifact) -> PathBuf {
-    let name = artifact.digest.to_string();
-    store.path().join("blobs").join(&name[..2]).join(name)
 }
 
 #[test]
@@ -98,7 +92,7 @@ fn damaged_blobs_are_named() {
     let (_folder, store) = store();
     let writer = store.begin(&flow("Damage")).unwrap();
     let row = writer.put(FORMAT, &[1; ROW_MAX]).unwrap();
-    let file = writer.put(FORMAT, &[1; ROW_MAX + 1]).unwrap();
+    let file = writer.put(FORMAT, &noise(1, ROW_MAX + 1)).unwrap();
     writer.flush().unwrap();
     let damaged = |artifact: &Artifact| {
         let verified = store.verify(artifact).unwrap_err();
@@ -116,7 +110,7 @@ fn damaged_blobs_are_named() {
     fs::write(file_of(&store, &file), &bytes[1..]).unwrap();
     assert!(matches!(store.read(&file), Err(StoreError::DamagedBlob { .. })));
     // The next one who writes the same repairs it.
-    writer.put(FORMAT, &[1; ROW_MAX + 1]).unwrap();
+    writer.put(FORMAT, &noise(1, ROW_MAX + 1)).unwrap();
     writer.flush().unwrap();
     store.verify(&file).unwrap();
     fs::remove_file(file_of(&store, &file)).unwrap();
@@ -137,7 +131,7 @@ fn damaged_blobs_are_named() {
 fn an_artifact_that_lies_about_its_size_takes_no_memory() {
     let (_folder, store) = store();
     let writer = store.begin(&flow("Damage")).unwrap();
-    let mut artifact = writer.put(FORMAT, &[1; ROW_MAX + 1]).unwrap();
+    let mut artifact = writer.put(FORMAT, &noise(1, ROW_MAX + 1)).unwrap();
     writer.flush().unwrap();
     artifact.size = u64::MAX;
     assert!(matches!(store.read(&artifact), Err(StoreError::DamagedBlob { .. })));

@@ -26,15 +26,15 @@ use wflow_store::Selection;
 use wflow_store::Store;
 use wflow_store::StoreError;
 
-/// So many tasks has a run, and so many different contents have their artifacts. Every run has
-/// some of them, so that blobs become garbage and are wanted again all the time.
+/// So many tasks has a run, and so many different contents have their artifacts. Every run has two
+/// of them, so that blobs become garbage and are wanted again all the time.
 const TASKS: u32 = 40;
-const CONTENTS: u64 = 12;
+const CONTENTS: u64 = 40;
 
 fn task_of(writer: &RunWriter, index: u32) -> TaskRecord {
     let mut task = done(at(1, index));
     // Which contents a run has follows from its id, which nobody foresees.
-    let content = writer.run().0.wrapping_mul(u64::from(index) + 7) / 8 % CONTENTS;
+    let content = (writer.run().0 * 17 + u64::from(index / 8 % 2)) % CONTENTS;
     for (text, size) in [("inline", 8), ("row", INLINE_MAX + 1), ("file", ROW_MAX + 1)] {
         if size <= ROW_MAX || index.is_multiple_of(8) {
             let bytes = vec![content as u8; size];

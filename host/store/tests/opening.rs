@@ -110,7 +110,7 @@ fn lost_folders_come_back() {
     }
     let store = Store::open(store.path()).unwrap();
     let writer = store.begin(&flow("Lost")).unwrap();
-    writer.put(FORMAT, &[1; 100_000]).unwrap();
+    writer.put(FORMAT, &noise(1, 100_000)).unwrap();
     writer.finish(&ended(RunStatus::Done)).unwrap();
 }
 

@@ -3,6 +3,7 @@
 mod common;
 
 use common::*;
+use wflow_model::Digest;
 use wflow_model::TaskId;
 use wflow_model::record::Body;
 use wflow_model::record::Cause;
@@ -252,4 +253,37 @@ fn handles_go_to_other_threads() {
     shared::<wflow_store::BlobReader>();
     shared::<StoreError>();
     sent::<wflow_store::BlobWriter>();
+}
+
+#[test]
+fn content_that_shrinks_is_stored_compressed() {
+    let (_folder, store) = store();
+    let writer = store.begin(&flow("Shrinks")).unwrap();
+    let text =
+        |size| b"the wine is corked; ".iter().copied().cycle().take(size).collect::<Vec<_>>();
+    let row = writer.put(FORMAT, &text(ROW_MAX)).unwrap();
+    let file = writer.put(FORMAT, &text(3 << 20)).unwrap();
+    let noisy = writer.put(FORMAT, &noise(1, 1 << 20)).unwrap();
+    // It is known by its plain content.
+    assert_eq!(file.digest, Digest::of_artifact(FORMAT, &text(3 << 20)));
+    assert_eq!((file.size, &*store.read_verified(&file).unwrap()), (3 << 20, &*text(3 << 20)));
+    writer.finish(&ended(RunStatus::Done)).unwrap();
+    let on_disk = |artifact| std::fs::metadata(file_of(&store, artifact)).unwrap().len();
+    assert!(on_disk(&file) < 3 << 17, "{}", on_disk(&file));
+    assert_eq!(on_disk(&noisy), 1 << 20);
+    let catalog = rusqlite::Connection::open(store.path().join("catalog.sqlite")).unwrap();
+    let length: i64 =
+        catalog.query_row("SELECT length(bytes) FROM blobs", [], |row| row.get(0)).unwrap();
+    assert!(length < 1000, "{length}");
+    for (artifact, content) in [(row, text(ROW_MAX)), (file, text(3 << 20))] {
+        assert_eq!(&*store.read_verified(&artifact).unwrap(), &*content);
+        // Handed in again, it is not written again.
+        let writer = store.begin(&flow("Shrinks")).unwrap();
+        assert_eq!(writer.put(FORMAT, &content).unwrap(), artifact);
+        writer.finish(&ended(RunStatus::Done)).unwrap();
+    }
+    let files = std::fs::read_dir(store.path().join("blobs"))
+        .unwrap()
+        .flat_map(|shard| std::fs::read_dir(shard.unwrap().path()).unwrap());
+    assert_eq!(files.count(), 2);
 }

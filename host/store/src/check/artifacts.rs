@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::collections::HashSet;
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,11 +16,13 @@ use super::DOING;
 use super::Referrer;
 use super::Subject;
 use crate::artifact::ROW_MAX;
+use crate::artifact::RowFault;
+use crate::artifact::plain_row;
+use crate::content::BlobFile;
 use crate::error::Result;
+use crate::error::StoreError;
 use crate::error::While;
-use crate::files::read_at;
 use crate::progress::Progress;
-use crate::schema::CODING_PLAIN;
 
 /// The blobs that are as they should be.
 #[derive(Default)]
@@ -34,12 +35,13 @@ pub(super) struct Verified {
 /// Where the bytes of a blob are.
 enum Found {
     Row(Vec<u8>),
-    File(File),
-    Strange,
+    File(BlobFile),
+    Damaged(&'static str),
     Nowhere,
 }
 
 const SIZE: &str = "has not the size that its records say";
+const CODING: &str = "is coded in a way that this wflow does not know";
 const CONTENT: &str = "has a content that its digest does not fit";
 
 impl Verified {
@@ -90,7 +92,7 @@ impl Check<'_> {
             }
             Found::Row(_) => Some(CONTENT),
             Found::File(file) => self.file(file, artifact)?,
-            Found::Strange => Some("is coded in a way that this wflow does not know"),
+            Found::Damaged(why) => Some(*why),
             // Unless the run, and then its blobs, were removed while we looked.
             Found::Nowhere if self.store.has_run(referrer.run)? => Some("is missing"),
             Found::Nowhere => return Ok(()),
@@ -114,13 +116,21 @@ impl Check<'_> {
         let row_first = artifact.size <= ROW_MAX as u64;
         for row in [row_first, !row_first] {
             if row {
-                match self.row(&artifact.digest).during(self.store.path(), DOING)? {
-                    Some((CODING_PLAIN, bytes)) => return Ok(Found::Row(bytes)),
-                    Some(_) => return Ok(Found::Strange),
-                    None => {}
+                let row = self.row(&artifact.digest).during(self.store.path(), DOING)?;
+                if let Some((coding, bytes)) = row {
+                    return Ok(match plain_row(coding, bytes) {
+                        Ok(bytes) => Found::Row(bytes),
+                        Err(RowFault::Damaged) => Found::Damaged(CONTENT),
+                        Err(RowFault::Coding) => Found::Damaged(CODING),
+                    });
                 }
-            } else if let Some(file) = files.open(&artifact.digest)? {
-                return Ok(Found::File(file));
+            } else {
+                match files.open(&artifact.digest) {
+                    Ok(None) => {}
+                    Ok(Some(file)) => return Ok(Found::File(file)),
+                    Err(StoreError::DamagedBlob { .. }) => return Ok(Found::Damaged(CONTENT)),
+                    Err(error) => return Err(error),
+                }
             }
         }
         Ok(Found::Nowhere)
@@ -134,18 +144,18 @@ impl Check<'_> {
     }
 
     /// What is wrong with the file of a blob, if something is.
-    fn file(&mut self, file: &File, artifact: &Artifact) -> Result<Option<&'static str>> {
+    fn file(&mut self, file: &BlobFile, artifact: &Artifact) -> Result<Option<&'static str>> {
         const DOING: &str = "reading a blob";
         const PIECE: usize = 256 << 10;
         let path = self.store.path();
-        if file.metadata().during(path, DOING)?.len() != artifact.size {
+        if file.size().during(path, DOING)? != artifact.size {
             return Ok(Some(SIZE));
         }
         let mut hasher = ArtifactHasher::new(&artifact.format);
         let mut buffer = vec![0; PIECE];
         let mut offset = 0;
         loop {
-            match read_at(file, &mut buffer, offset) {
+            match file.read_at(&mut buffer, offset) {
                 Ok(0) => break,
                 Ok(count) => {
                     hasher.update(&buffer[..count]);
@@ -154,6 +164,9 @@ impl Check<'_> {
                     (self.tell)(Progress { doing, done: offset, of });
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+                    return Ok(Some(CONTENT));
+                }
                 // A bad sector is what a check is for.
                 Err(error) => {
                     tracing::debug!(digest = %artifact.digest, %error, "a blob cannot be read");
@@ -181,9 +194,9 @@ impl Check<'_> {
 
     /// The files of blobs stand where they belong.
     pub(super) fn files(&mut self) -> Result<()> {
-        self.store.shared().files().each(|digest, path| {
-            match digest {
-                Some(digest) => self.unreferenced(&digest),
+        self.store.shared().files().each(|blob, path| {
+            match blob {
+                Some((digest, _)) => self.unreferenced(&digest),
                 None => {
                     let subject = Subject::File(Path::new("blobs").join(path));
                     let why = "is no blob: it has a wrong name, or is in a wrong folder";

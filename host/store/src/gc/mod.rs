@@ -48,7 +48,7 @@ pub struct Collected {
     pub tasks: u64,
     /// How many blobs nothing referred to any more.
     pub blobs: u64,
-    /// How many bytes these had.
+    /// How many bytes these had on disk.
     pub bytes: u64,
     /// How many files killed processes had left behind.
     pub leftovers: u64,

@@ -89,9 +89,9 @@ impl Store {
         let files = self.shared().files();
         // Nothing is written to find out what would be removed.
         let since = if dry_run { files::moment(since) } else { files.moment_on_disk(since)? };
-        files.each(|digest, _| {
-            if let Some(digest) = digest.filter(|digest| !marked.contains(digest))
-                && let Some(size) = files.remove_before(&digest, since, !dry_run)?
+        files.each(|blob, _| {
+            if let Some((digest, coded)) = blob.filter(|(digest, _)| !marked.contains(digest))
+                && let Some(size) = files.remove_before(&digest, coded, since, !dry_run)?
             {
                 collected.blobs += 1;
                 collected.bytes += size;

@@ -15,6 +15,7 @@ use std::process::Stdio;
 use wflow_model::Digest;
 use wflow_model::Name;
 use wflow_model::TaskId;
+use wflow_model::record::Artifact;
 use wflow_model::record::Artifacts;
 use wflow_model::record::Log;
 use wflow_model::record::Outcome;
@@ -28,6 +29,20 @@ use wflow_model::task::TaskRef;
 use wflow_store::Store;
 
 pub const FORMAT: &str = "application/cbor";
+
+/// The file of a blob, which may be compressed.
+pub fn file_of(store: &Store, artifact: &Artifact) -> PathBuf {
+    let name = artifact.digest.to_string();
+    let plain = store.path().join("blobs").join(&name[..2]).join(name);
+    if plain.exists() { plain } else { plain.with_added_extension("zst") }
+}
+
+/// Bytes that nothing makes smaller.
+pub fn noise(seed: u8, size: usize) -> Vec<u8> {
+    let mut bytes = vec![0; size];
+    blake3::Hasher::new().update(&[seed]).finalize_xof().fill(&mut bytes);
+    bytes
+}
 
 /// A new store in a folder of its own, which lasts as long as the first value.
 pub fn store() -> (tempfile::TempDir, Store) {
