@@ -9,6 +9,7 @@ use serde_json::Map;
 use serde_json::Value as Json;
 use serde_json::json;
 use wflow::client;
+use wflow::client::CopyError;
 use wflow::client::Task;
 use wflow::model::pathspec::Pathspec;
 use wflow::model::record::Artifact;
@@ -71,11 +72,12 @@ fn chosen(task: &Task, spec: &Pathspec, args: &DumpArgs) -> Result<Artifacts> {
 
 /// The type and the value of an artifact, as text.
 fn shown(task: &Task, artifact: &Artifact, limit: u64) -> Result<(String, String)> {
-    let bytes = task.bytes(artifact)?;
-    let kind = client::kind(artifact, &bytes).to_owned();
     if artifact.size > limit {
+        let kind = client::kind(artifact, &task.head(artifact, 16)?).to_owned();
         return Ok((kind, "< artifact too large >".to_owned()));
     }
+    let bytes = task.bytes(artifact)?;
+    let kind = client::kind(artifact, &bytes).to_owned();
     let value = match client::to_json(&artifact.format, &bytes) {
         Some(value) => format::value(&value),
         None => client::outline(&artifact.format, &bytes),
@@ -115,8 +117,15 @@ fn save(
     };
     let Some(task) = client::tasks(store, spec)?.next() else { return Ok(()) };
     let task = task?;
-    let bytes = task.bytes(&task.artifact(name)?)?;
-    fs::write(path, &bytes).with_context(|| format!("cannot write '{}'", path.display()))?;
-    output.talk(&format!("{} bytes written to {}", bytes.len(), path.display()));
+    let artifact = task.artifact(name)?;
+    // Before the file is made: what was there is worth more than half of something damaged.
+    task.check(&artifact)?;
+    let unwritable = || format!("cannot write '{}'", path.display());
+    let mut file = fs::File::create(path).with_context(unwritable)?;
+    task.copy(&artifact, &mut file).map_err(|error| match error {
+        CopyError::Store(error) => CliError::failed(error),
+        CopyError::Write(error) => anyhow::Error::from(error).context(unwritable()).into(),
+    })?;
+    output.talk(&format!("{} bytes written to {}", artifact.size, path.display()));
     Ok(())
 }

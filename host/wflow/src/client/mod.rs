@@ -4,6 +4,8 @@ mod check;
 mod find;
 mod value;
 
+use std::io;
+use std::io::Write;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
@@ -41,6 +43,9 @@ pub use find::tasks;
 pub use value::kind;
 pub use value::outline;
 pub use value::to_json;
+
+/// How many bytes of an artifact are copied at once.
+const PIECE: usize = 256 << 10;
 
 /// How many tasks are read from the store at once.
 const PAGE: usize = 512;
@@ -150,7 +155,26 @@ impl Step {
 
     /// The tasks that have finished, in order.
     pub fn tasks(&self) -> Tasks {
-        Tasks { step: self.clone(), buffer: Vec::new().into_iter(), last: None, more: true }
+        self.tasks_after(None)
+    }
+
+    /// The tasks that have finished and come after one, in order.
+    pub fn tasks_after(&self, last: Option<TaskId>) -> Tasks {
+        Tasks { step: self.clone(), buffer: Vec::new().into_iter(), last, more: true }
+    }
+
+    /// Reads the id of a task of this step, as a person writes it.
+    ///
+    /// # Errors
+    ///
+    /// If the text is no such id.
+    pub fn task_id(&self, text: &str) -> Result<TaskId, FindError> {
+        let depth = self.run.graph.step(self.index).foreachs.len();
+        TaskId::parse(text, depth).map_err(|error| FindError::TaskId {
+            step: self.name().clone(),
+            text: excerpt(text),
+            error,
+        })
     }
 
     /// A task by its id, as a person writes it.
@@ -159,13 +183,7 @@ impl Step {
     ///
     /// If the text is no such id, there is no such task, or the store fails.
     pub fn task(&self, text: &str) -> Result<Task, FindError> {
-        let depth = self.run.graph.step(self.index).foreachs.len();
-        let task = TaskId::parse(text, depth).map_err(|error| FindError::TaskId {
-            step: self.name().clone(),
-            text: excerpt(text),
-            error,
-        })?;
-        let id = TaskRef { step: self.index, task };
+        let id = TaskRef { step: self.index, task: self.task_id(text)? };
         match self.run.store.task(self.run.id(), &id)? {
             Some(record) => Ok(Task { run: self.run.clone(), record }),
             None => {
@@ -236,6 +254,17 @@ pub enum ReadError {
     },
 }
 
+/// An artifact could not be copied.
+#[derive(Debug, thiserror::Error)]
+pub enum CopyError {
+    /// It is missing or damaged, or the store fails.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Where it was to go refuses it.
+    #[error(transparent)]
+    Write(#[from] io::Error),
+}
+
 impl From<StoreError> for ReadError {
     fn from(error: StoreError) -> Self {
         Self::Find(error.into())
@@ -285,6 +314,46 @@ impl Task {
     /// If they are missing or damaged, or the store fails.
     pub fn bytes(&self, artifact: &Artifact) -> Result<Arc<[u8]>, StoreError> {
         self.run.store.read_verified(artifact)
+    }
+
+    /// The first bytes of an artifact, at most `limit`. They are not checked.
+    ///
+    /// # Errors
+    ///
+    /// If they are missing, or the store fails.
+    pub fn head(&self, artifact: &Artifact, limit: usize) -> Result<Vec<u8>, StoreError> {
+        let mut bytes = vec![0; limit];
+        let read = self.run.store.open_blob(artifact)?.read_at(&mut bytes, 0)?;
+        bytes.truncate(read);
+        Ok(bytes)
+    }
+
+    /// Checks the bytes of an artifact against its digest.
+    ///
+    /// # Errors
+    ///
+    /// If they are missing or damaged, or the store fails.
+    pub fn check(&self, artifact: &Artifact) -> Result<(), StoreError> {
+        self.run.store.verify(artifact)
+    }
+
+    /// Writes the bytes of an artifact somewhere, and holds but a piece of them in memory. They
+    /// are not checked.
+    ///
+    /// # Errors
+    ///
+    /// If they are missing, the store fails, or they cannot be written.
+    pub fn copy(&self, artifact: &Artifact, to: &mut dyn Write) -> Result<(), CopyError> {
+        let blob = self.run.store.open_blob(artifact)?;
+        let mut piece = vec![0; PIECE];
+        let mut offset = 0;
+        loop {
+            match blob.read_at(&mut piece, offset)? {
+                0 => return Ok(to.flush()?),
+                count => to.write_all(&piece[..count])?,
+            }
+            offset += PIECE as u64;
+        }
     }
 
     /// The value of an artifact in CBOR, as a type of the program's own.
