@@ -14,6 +14,7 @@ use self::tracer::Verdict;
 use self::tracer::trace;
 use crate::recovery::How;
 use crate::recovery::Left;
+use crate::recovery::Told;
 use crate::recovery::check_store;
 use crate::recovery::interrupt;
 use crate::recovery::runs;
@@ -179,7 +180,8 @@ fn check(place: &Place, before: Before, fault: Fault, run: &Outcome, when: &str)
             Fault::Once(_) => "the store",
         };
         assert!(stderr.contains(told) && stderr.contains(".wflow"), "{when}: {run}");
-        outcome(&mut before.how().go_on(place, before.runs().1)).done();
+        let last = outcome(&mut before.how().go_on(place, before.runs().1)).done();
+        Told::by(&last).after(&mut Told::by(run).finished, when);
         check_store(place, when);
     }
 }

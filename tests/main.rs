@@ -5,13 +5,17 @@
 mod broken_files;
 mod building;
 mod failures;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod faults;
 mod graphs;
 mod guest;
+mod kills;
 mod limits;
 mod listings;
 mod nested;
 mod parameters;
 mod reading;
+mod recovery;
 mod reproducible;
 mod resume;
 mod resume_changed;

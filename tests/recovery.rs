@@ -1,4 +1,5 @@
-//! What tests share that break runs: going on after one, and comparing what is left in the end.
+//! What the tests share that break runs: how they go on after that, and whether all is there in
+//! the end.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -25,8 +26,8 @@ pub(crate) fn flow() -> PathBuf {
 /// What a run left.
 #[derive(PartialEq)]
 pub(crate) struct Left {
-    /// By step and task, the digests of the artifacts and, of the tasks that print something for
-    /// each item, what they printed.
+    /// By step and task, the digests of its artifacts, and what it printed if it is a task of the
+    /// loop.
     tasks: BTreeMap<String, (Json, Json)>,
 }
 
@@ -36,6 +37,7 @@ impl Left {
         Self::of_run(place, "latest")
     }
 
+    /// What a run left, by its id.
     pub(crate) fn of_run(place: &Place, run: &str) -> Self {
         // The flow and the run are in front.
         let id =
@@ -78,6 +80,30 @@ impl Left {
     }
 }
 
+/// What the log of a run tells, up to its last whole line.
+pub(crate) struct Told {
+    pub(crate) started: BTreeSet<String>,
+    pub(crate) finished: BTreeSet<String>,
+}
+
+impl Told {
+    pub(crate) fn by(outcome: &Outcome) -> Self {
+        let of = |end: &str| {
+            let log = outcome.log();
+            log.iter().filter_map(|line| line.strip_suffix(end)).map(str::to_owned).collect()
+        };
+        Self { started: of(" Task is starting."), finished: of(" Task finished successfully.") }
+    }
+
+    /// Takes these tasks for those of a run that goes on after others, which finished `before`.
+    #[track_caller]
+    pub(crate) fn after(self, before: &mut BTreeSet<String>, when: &str) {
+        let again: Vec<_> = self.started.intersection(before).take(10).collect();
+        assert!(again.is_empty(), "{when}: told to be finished, and executed again: {again:?} ...");
+        before.extend(self.finished);
+    }
+}
+
 /// The store, if there is one, is as it should be.
 #[track_caller]
 pub(crate) fn check_store(place: &Place, when: &str) {
@@ -96,7 +122,6 @@ pub(crate) fn runs(place: &Place) -> Vec<Json> {
 }
 
 /// How the flow is run.
-#[derive(Clone)]
 pub(crate) struct How {
     /// The parameters, which are given to a run alone: the one that resumes it has the same.
     pub(crate) parameters: String,
@@ -125,11 +150,6 @@ impl How {
     }
 }
 
-/// Starts a command whose output is read.
-pub(crate) fn start(mut command: Command) -> Child {
-    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-}
-
 /// Sends a signal to a process.
 fn signal(name: &str, child: &Child) {
     let kill = format!("kill -{name} {}", child.id());
@@ -138,8 +158,9 @@ fn signal(name: &str, child: &Child) {
 
 /// Runs a command, interrupts it when so many tasks of the loop are told to be finished, and waits
 /// for its end.
-pub(crate) fn interrupt(command: Command, tasks: usize, times: u32) -> Outcome {
-    let mut child = start(command);
+pub(crate) fn interrupt(mut command: Command, tasks: usize, times: u32) -> Outcome {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap());
     let mut stdout = String::new();
     let mut met = 0;
