@@ -58,10 +58,17 @@ impl BlobWriter {
             self.buffer.extend_from_slice(piece);
             return Ok(());
         }
-        let buffer = std::mem::take(&mut self.buffer);
-        self.spill(&buffer)?;
-        self.buffer = buffer;
-        self.buffer.clear();
+        let mut piece = piece;
+        if !self.buffer.is_empty() {
+            // Filled up first: by the beginning it is settled whether compression pays.
+            let (first, rest) = piece.split_at(ROW_MAX - self.buffer.len());
+            self.buffer.extend_from_slice(first);
+            piece = rest;
+            let buffer = std::mem::take(&mut self.buffer);
+            self.spill(&buffer)?;
+            self.buffer = buffer;
+            self.buffer.clear();
+        }
         // A large piece goes past the buffer, so that it is not copied.
         if piece.len() > ROW_MAX / 2 {
             self.spill(piece)?;

@@ -263,6 +263,16 @@ fn content_that_shrinks_is_stored_compressed() {
         |size| b"the wine is corked; ".iter().copied().cycle().take(size).collect::<Vec<_>>();
     let row = writer.put(FORMAT, &text(ROW_MAX)).unwrap();
     let file = writer.put(FORMAT, &text(3 << 20)).unwrap();
+    for first in [0, 1, 100_000] {
+        let content = text(3 << 20);
+        let (first, rest) = content.split_at(first);
+        let mut stream = writer.stream("text/plain");
+        stream.push(first).unwrap();
+        stream.push(rest).unwrap();
+        let stream = stream.finish().unwrap();
+        writer.flush().unwrap();
+        assert!(file_of(&store, &stream).extension().is_some(), "{}", first.len());
+    }
     let noisy = writer.put(FORMAT, &noise(1, 1 << 20)).unwrap();
     // It is known by its plain content.
     assert_eq!(file.digest, Digest::of_artifact(FORMAT, &text(3 << 20)));
@@ -285,5 +295,5 @@ fn content_that_shrinks_is_stored_compressed() {
     let files = std::fs::read_dir(store.path().join("blobs"))
         .unwrap()
         .flat_map(|shard| std::fs::read_dir(shard.unwrap().path()).unwrap());
-    assert_eq!(files.count(), 2);
+    assert_eq!(files.count(), 3);
 }
