@@ -143,12 +143,8 @@ pub(crate) struct Measured {
 impl Measured {
     /// The least of each; the greater memory.
     fn least(self, other: Self) -> Self {
-        Self {
-            all: self.all.least(other.all),
-            read: self.read.least(other.read),
-            peak: self.peak.max(other.peak),
-            ..self
-        }
+        let (all, read) = (self.all.least(other.all), self.read.least(other.read));
+        Self { all, read, peak: self.peak.max(other.peak), ..other }
     }
 }
 

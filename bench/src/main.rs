@@ -57,14 +57,12 @@ fn main() -> Result<()> {
     let wanted = |measurement: &&Measurement| cli.only.is_empty() || cli.only.contains(measurement);
     for measurement in Measurement::value_variants().iter().filter(wanted) {
         match measurement {
-            Measurement::Tasks => report.put("tasks", &tasks::measure(&flows)?)?,
-            Measurement::Artifact => {
-                report.put("artifact", &artifact::measure(&flows, cli.huge)?)?
-            }
-            Measurement::Warm => report.put("warm", &warm::measure(&flows)?)?,
-            Measurement::Resume => report.put("resume", &resume::measure(&flows)?)?,
-            Measurement::Metaflow => report.put("metaflow", &metaflow::measure(&flows)?)?,
-        }
+            Measurement::Tasks => report.put("tasks", &tasks::measure(&flows)?),
+            Measurement::Artifact => report.put("artifact", &artifact::measure(&flows, cli.huge)?),
+            Measurement::Warm => report.put("warm", &warm::measure(&flows)?),
+            Measurement::Resume => report.put("resume", &resume::measure(&flows)?),
+            Measurement::Metaflow => report.put("metaflow", &metaflow::measure(&flows)?),
+        }?;
     }
     Ok(())
 }
