@@ -41,8 +41,9 @@ const SAMPLE: usize = 64 << 10;
 /// So many bytes are compressed however long it takes, which is some milliseconds.
 const UNGOVERNED: u64 = 16 << 20;
 
-/// Hashing and writing bytes takes about so many times as long as hashing them.
-const WRITTEN_TO_HASHED: u32 = 3;
+/// Compression of large content may take so many times as long as hashing it. To hash and write
+/// takes about three times as long, and what was compressed takes a while to be read.
+const TIME: u32 = 2;
 
 /// The end of the table: the number of frames, a byte of flags, and this.
 const SEEKABLE: u32 = 0x8F92_EAB1;
@@ -156,8 +157,7 @@ impl Encoder {
     }
 
     fn frame(&mut self, file: &mut File, plain: &[u8], hashing: Duration) -> io::Result<()> {
-        let in_time =
-            self.written < UNGOVERNED || self.spent < hashing.saturating_mul(WRITTEN_TO_HASHED);
+        let in_time = self.written < UNGOVERNED || self.spent < hashing.saturating_mul(TIME);
         if self.full_level != in_time {
             let level = if in_time { LEVEL } else { NO_LEVEL };
             self.compressor.set_compression_level(level)?;
