@@ -103,6 +103,8 @@ pub(crate) struct LogsArgs {
     /// Print standard error alone
     #[arg(long)]
     pub(crate) stderr: bool,
+    #[command(flatten)]
+    pub(crate) page: PageArgs,
     /// Print JSON, one line for each task
     #[arg(long)]
     pub(crate) json: bool,
@@ -122,6 +124,8 @@ pub(crate) struct DumpArgs {
     /// Write the bytes of the one artifact that is named to a file, as they are
     #[arg(long, short, value_name = "FILE", conflicts_with_all = ["json", "include"])]
     pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) page: PageArgs,
     /// Print JSON, one line for each task
     #[arg(long)]
     pub(crate) json: bool,
@@ -132,9 +136,8 @@ pub(crate) struct ListArgs {
     /// What to list the contents of: [FLOW/]RUN[/STEP[/TASK]] or FLOW; all flows if left out
     #[arg(value_name = "PATHSPEC")]
     pub(crate) pathspec: Option<String>,
-    /// List at most this many
-    #[arg(long, default_value_t = 1000, value_name = "COUNT")]
-    pub(crate) limit: usize,
+    #[command(flatten)]
+    pub(crate) page: PageArgs,
     /// Print JSON, one line for each entry
     #[arg(long)]
     pub(crate) json: bool,
@@ -185,6 +188,17 @@ pub(crate) struct RmArgs {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Which part of a long answer is wanted.
+#[derive(Debug, Args)]
+pub(crate) struct PageArgs {
+    /// Stop after this many [default: 1000 of a list, else all]
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) limit: Option<usize>,
+    /// Begin behind this one: the id of a task, or in a list of runs that of a run
+    #[arg(long, value_name = "ID")]
+    pub(crate) after: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,7 @@
 //! Loading flows and opening stores, as the command line says.
 
 use std::env;
+use std::iter::Take;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -11,12 +12,15 @@ use wflow::FlowError;
 use wflow::Host;
 use wflow::HostOptions;
 use wflow::Store;
+use wflow::client;
+use wflow::client::Tasks;
 use wflow::model::name::excerpt;
 use wflow::model::name::nearest;
 use wflow::model::pathspec::InvalidPathspec;
 use wflow::model::pathspec::Pathspec;
 
 use crate::args::Common;
+use crate::args::PageArgs;
 use crate::error::CliError;
 use crate::error::Result;
 
@@ -80,6 +84,19 @@ pub(crate) fn create_store(common: &Common) -> Result<Store> {
         }
     };
     Ok(Store::create_or_open(&path)?)
+}
+
+/// The tasks that a pathspec names, as many as are wanted.
+pub(crate) fn tasks(store: &Store, spec: &Pathspec, page: &PageArgs) -> Result<Take<Tasks>> {
+    let tasks = match &page.after {
+        None => client::tasks(store, spec)?,
+        Some(after) => {
+            let step = client::step(store, spec)?;
+            let after = step.task_id(after)?;
+            step.tasks_after(Some(after))
+        }
+    };
+    Ok(tasks.take(page.limit.unwrap_or(usize::MAX)))
 }
 
 /// Reads a pathspec. Like one that names nothing, a wrong one is no matter of options.

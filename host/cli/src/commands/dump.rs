@@ -33,7 +33,7 @@ pub(crate) fn run(common: &Common, args: &DumpArgs, output: &mut Output) -> Resu
     }
     // What is printed is on disk before.
     store.sync()?;
-    for task in client::tasks(&store, &spec)? {
+    for task in flows::tasks(&store, &spec, &args.page)? {
         let task = task?;
         let artifacts = chosen(&task, &spec, args)?;
         if args.json {

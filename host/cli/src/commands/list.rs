@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use anyhow::anyhow;
 use serde_json::json;
 use wflow::Store;
 use wflow::client;
@@ -10,9 +11,11 @@ use wflow::client::Step;
 use wflow::model::pathspec::Pathspec;
 use wflow::model::record::Outcome;
 use wflow::model::record::Resumed;
+use wflow::model::record::RunId;
 
 use crate::args::Common;
 use crate::args::ListArgs;
+use crate::error::CliError;
 use crate::error::Result;
 use crate::flows;
 use crate::format;
@@ -34,8 +37,13 @@ pub(crate) fn run(common: &Common, args: &ListArgs, output: &mut Output) -> Resu
     }
 }
 
+/// So many are listed unless more are wanted.
+fn limit(args: &ListArgs) -> usize {
+    args.page.limit.unwrap_or(1000)
+}
+
 fn flows_of(store: &Store, args: &ListArgs, output: &mut Output) -> Result {
-    for flow in store.flows()?.into_iter().take(args.limit) {
+    for flow in store.flows()?.into_iter().take(limit(args)) {
         let (name, runs, latest) = (&flow.name, flow.runs, flow.latest);
         let summary = client::run_by_id(store, latest)?.summary;
         let (word, style) = state(summary.state);
@@ -57,7 +65,9 @@ fn flows_of(store: &Store, args: &ListArgs, output: &mut Output) -> Result {
 fn runs(store: &Store, spec: &Pathspec, args: &ListArgs, output: &mut Output) -> Result {
     let Some(flow) = &spec.flow else { return Ok(()) };
     client::known_flow(store, flow)?;
-    for run in store.runs(Some(flow), None, args.limit)? {
+    let before = args.page.after.as_deref().map(run_id).transpose()?;
+    let runs = store.runs(Some(flow), before, limit(args))?;
+    for run in &runs {
         if args.json {
             let resumes = store.run(run.id)?.and_then(|run| run.record.resumes.clone());
             output.json(&json!({
@@ -79,7 +89,21 @@ fn runs(store: &Store, spec: &Pathspec, args: &ListArgs, output: &mut Output) ->
         let id = run.id;
         writeln!(output.data(), "{NAME}{id}{NAME:#}  {style}{word:11}{style:#}  {began}  {took}")?;
     }
+    if let Some(last) = runs.last()
+        && !store.runs(Some(flow), Some(last.id), 1)?.is_empty()
+    {
+        tell_of_more(&last.id.to_string(), output);
+    }
     Ok(())
+}
+
+fn run_id(text: &str) -> Result<RunId> {
+    text.parse().map_err(|_| CliError::usage(anyhow!("'{text}' is no id of a run")))
+}
+
+/// The list was cut short.
+fn tell_of_more(last: &str, output: &mut Output) {
+    output.talk(&format!("{DIM}and more: --after {last} begins behind this one{DIM:#}"));
 }
 
 fn state(state: RunState) -> (&'static str, anstyle::Style) {
@@ -110,7 +134,7 @@ fn steps(store: &Store, spec: &Pathspec, args: &ListArgs, output: &mut Output) -
             format::moment(run.summary.created)
         ));
     }
-    for (step, counts) in run.graph.steps().iter().zip(run.counts()?).take(args.limit) {
+    for (step, counts) in run.graph.steps().iter().zip(run.counts()?).take(limit(args)) {
         let (done, failed) = (counts.done, counts.failed);
         if args.json {
             output.json(&json!({"step": step.name, "done": done, "failed": failed}))?;
@@ -128,10 +152,12 @@ fn steps(store: &Store, spec: &Pathspec, args: &ListArgs, output: &mut Output) -
 
 fn tasks(store: &Store, spec: &Pathspec, args: &ListArgs, output: &mut Output) -> Result {
     let step: Step = client::step(store, spec)?;
-    let mut listed = 0;
-    for task in step.tasks().take(args.limit) {
+    let after = args.page.after.as_deref().map(|text| step.task_id(text)).transpose()?;
+    let mut tasks = step.tasks_after(after);
+    let mut last = None;
+    for task in tasks.by_ref().take(limit(args)) {
         let task = task?;
-        listed += 1;
+        last = Some(task.record.id.task.clone());
         let record = &task.record;
         let (word, style) = match &record.outcome {
             Outcome::Done => ("done", GOOD),
@@ -159,10 +185,8 @@ fn tasks(store: &Store, spec: &Pathspec, args: &ListArgs, output: &mut Output) -
         }
         writeln!(output.data())?;
     }
-    let counts = step.run.counts()?[step.index.get()];
-    let more = (counts.done + counts.failed).saturating_sub(listed);
-    if more > 0 && !args.json {
-        output.talk(&format!("{DIM}and {more} more: raise --limit{DIM:#}"));
+    if let (Some(last), Some(_)) = (last, tasks.next()) {
+        tell_of_more(&last.to_string(), output);
     }
     Ok(())
 }
@@ -170,7 +194,7 @@ fn tasks(store: &Store, spec: &Pathspec, args: &ListArgs, output: &mut Output) -
 fn artifacts(store: &Store, spec: &Pathspec, args: &ListArgs, output: &mut Output) -> Result {
     for task in client::tasks(store, spec)? {
         let task = task?;
-        for (name, artifact) in task.artifacts()?.iter().take(args.limit) {
+        for (name, artifact) in task.artifacts()?.iter().take(limit(args)) {
             let own = task.record.artifacts.contains_key(name);
             let parameter = task.run.record.parameters.contains_key(name);
             let origin = match (own, parameter) {

@@ -3,7 +3,6 @@
 use std::io::Write;
 
 use serde_json::json;
-use wflow::client;
 
 use crate::args::Common;
 use crate::args::LogsArgs;
@@ -15,7 +14,7 @@ use crate::output::Output;
 pub(crate) fn run(common: &Common, args: &LogsArgs, output: &mut Output) -> Result {
     let spec = flows::pathspec(&args.pathspec)?;
     let store = flows::open_store(common)?;
-    for task in client::tasks(&store, &spec)? {
+    for task in flows::tasks(&store, &spec, &args.page)? {
         let task = task?;
         let (stdout, stderr) = (task.log(&task.record.stdout)?, task.log(&task.record.stderr)?);
         let failure = task.record.failure();
