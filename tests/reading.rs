@@ -62,7 +62,24 @@ fn tasks_come_in_their_order() {
     // A limit is told of.
     let some = place.wflow(&format!("list --limit 5 {run}/square")).done();
     assert_eq!(some.stdout.lines().count(), 5);
-    assert!(some.stderr.contains("and 7 more"), "{some}");
+    assert_eq!(some.stderr, "and more: --after 4 begins behind this one\n");
+    let next = place.wflow(&format!("list --limit 5 --after 4 {run}/square")).done();
+    assert!(next.stdout.starts_with("square/5  done"), "{next}");
+    let last = place.wflow(&format!("list --limit 5 --after 9 {run}/square")).done();
+    assert_eq!((last.stdout.lines().count(), last.stderr.as_str()), (2, ""));
+    let page = place.lines(&format!("dump --json --limit 2 --after 9 {run}/square"));
+    let ids: Vec<_> = page.iter().map(|task| task["task"].as_str().unwrap()).collect();
+    assert_eq!(ids, expected[10..]);
+    assert_eq!(place.lines(&format!("logs --json --limit 3 {run}/square")).len(), 3);
+    place.wflow(&format!("list --after 3.1 {run}/square")).fails(1);
+
+    place.run(&own("wide"), "--quiet --width 1").done();
+    let runs = place.wflow("list --limit 1 WideFlow").done();
+    assert_eq!(runs.stdout.lines().count(), 1);
+    let newest = runs.stdout.split(' ').next().unwrap();
+    assert_eq!(runs.stderr, format!("and more: --after {newest} begins behind this one\n"));
+    let rest = place.lines(&format!("list --json --after {newest} WideFlow"));
+    assert_eq!((rest.len(), rest[0]["run"].as_str().unwrap()), (1, &*run));
 }
 
 #[test]
@@ -267,7 +284,7 @@ fn a_run_tells_machines_how_it_ended() {
     let id = std::fs::read_to_string(place.path().join("id.txt")).unwrap();
     assert_eq!(
         json,
-        json!({"flow": "CounterFlow", "run": id.trim(), "status": "done", "tasks": 3, "failed": null})
+        json!({"flow": "CounterFlow", "run": id.trim(), "status": "done", "tasks": 3, "reused": 0, "failed": null})
     );
     assert!(run.stderr.contains("The final count is 2"), "the log goes to standard error: {run}");
 

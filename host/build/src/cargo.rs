@@ -67,14 +67,17 @@ pub(crate) fn build(
     let program = PathBuf::from(command.get_program());
     let start = |error| BuildError::Start { program: program.clone(), error };
     let mut cargo = command.spawn().map_err(start)?;
-    let wanted = manifest.canonicalize().unwrap_or_else(|_| manifest.to_owned());
+    // Cargo may name it by another way through links.
+    let canonical = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let wanted = canonical(manifest);
     let mut product = None;
     if let Some(stdout) = cargo.stdout.take() {
         for line in BufReader::new(stdout).lines() {
             let line = line.map_err(start)?;
             // Lines of other kinds than we know are none of our business.
             let Ok(message) = serde_json::from_str::<Message>(&line) else { continue };
-            if message.reason == "compiler-artifact" && message.manifest_path == wanted {
+            if message.reason == "compiler-artifact" && canonical(&message.manifest_path) == wanted
+            {
                 product = find(message).or(product);
             }
         }

@@ -22,6 +22,14 @@ impl Digest {
     /// The digest of an artifact: over its format, a zero byte, and its bytes. A format holds
     /// no zero byte, so no two artifacts share an input.
     pub fn of_artifact(format: &str, bytes: &[u8]) -> Self {
+        // Most artifacts are small, and one call for all of it costs half as much as three.
+        let mut small = [0; 512];
+        let begin = format.len() + 1;
+        if let Some(whole) = small.get_mut(..begin + bytes.len()) {
+            whole[..format.len()].copy_from_slice(format.as_bytes());
+            whole[begin..].copy_from_slice(bytes);
+            return Self::of(whole);
+        }
         let mut hasher = ArtifactHasher::new(format);
         hasher.update(bytes);
         hasher.finish()
@@ -101,10 +109,12 @@ mod tests {
 
     #[test]
     fn pieces_and_whole_agree() {
-        let mut hasher = ArtifactHasher::new("text/plain");
-        hasher.update(b"ab");
-        hasher.update(b"c");
-        assert_eq!(hasher.finish(), Digest::of_artifact("text/plain", b"abc"));
+        for size in [0, 1, 500, 501, 502, 2000] {
+            let bytes: Vec<u8> = (0..size).map(|place| (place % 251) as u8).collect();
+            let mut hasher = ArtifactHasher::new("text/plain");
+            bytes.chunks(300).for_each(|piece| hasher.update(piece));
+            assert_eq!(hasher.finish(), Digest::of_artifact("text/plain", &bytes), "{size}");
+        }
     }
 
     #[test]

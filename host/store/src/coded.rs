@@ -41,10 +41,6 @@ const SAMPLE: usize = 64 << 10;
 /// So many bytes are compressed however long it takes, which is some milliseconds.
 const UNGOVERNED: u64 = 16 << 20;
 
-/// Compression of large content may take so many times as long as hashing it. To hash and write
-/// takes about three times as long, and what was compressed takes a while to be read.
-const TIME: u32 = 2;
-
 /// The end of the table: the number of frames, a byte of flags, and this.
 const SEEKABLE: u32 = 0x8F92_EAB1;
 /// The beginning of a frame that a decompressor skips, and of the table.
@@ -106,8 +102,8 @@ impl Encoder {
 
     /// Takes the next bytes; `hashing` is how long all bytes so far took to be hashed.
     ///
-    /// Large content is compressed as far as that takes no longer than what has to be done anyway:
-    /// then frames are taken as they are, until there is time again.
+    /// Large content is compressed as far as that takes no longer than hashing it, so that all in
+    /// all it costs half as much again: then frames are taken as they are, until there is time.
     pub(crate) fn write(
         &mut self,
         file: &mut File,
@@ -157,7 +153,7 @@ impl Encoder {
     }
 
     fn frame(&mut self, file: &mut File, plain: &[u8], hashing: Duration) -> io::Result<()> {
-        let in_time = self.written < UNGOVERNED || self.spent < hashing.saturating_mul(TIME);
+        let in_time = self.written < UNGOVERNED || self.spent < hashing;
         if self.full_level != in_time {
             let level = if in_time { LEVEL } else { NO_LEVEL };
             self.compressor.set_compression_level(level)?;

@@ -1,5 +1,6 @@
 //! What can go wrong in a store, and what to do about it.
 
+use std::fs;
 use std::io;
 use std::path::Path;
 use std::path::PathBuf;
@@ -238,6 +239,12 @@ impl StoreError {
         let path = store.to_path_buf();
         match source.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::DiskFull { path, doing },
+            // SQLite does not say why a file could not be made or made longer.
+            Some(ErrorCode::CannotOpen | ErrorCode::SystemIoFailure | ErrorCode::ReadOnly)
+                if is_full(store) =>
+            {
+                Self::DiskFull { path, doing }
+            }
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
                 Self::ReadOnly { path, doing }
             }
@@ -250,4 +257,14 @@ impl StoreError {
             _ => Self::Catalog { path, doing, source: Arc::new(source) },
         }
     }
+}
+
+/// Whether a file in the folder of a store cannot be written for want of space.
+fn is_full(store: &Path) -> bool {
+    let probe = store.join(format!("tmp/{}.space", std::process::id()));
+    let written = fs::write(&probe, [0; 4096]);
+    drop(fs::remove_file(probe));
+    written.is_err_and(|error| {
+        matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    })
 }

@@ -18,7 +18,8 @@
 //! Rows of some KiB and files are compressed (zstd) if they shrink to less than three fifths. The
 //! digest is over the plain bytes all the same, and every place of a file can be read without what
 //! is before it. Compressing takes two to four times as long as hashing and writing do, so of a
-//! large file only as much is compressed as doubles that time; `coded.rs` has the figures.
+//! large file only as much is compressed as takes no longer than hashing it; `coded.rs` has the
+//! figures.
 //!
 //! # What is on disk when
 //!

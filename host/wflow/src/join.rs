@@ -1,6 +1,7 @@
 //! What a join reads of the tasks that it joins.
 
 use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::thread;
 use std::thread::JoinHandle;
@@ -25,6 +26,10 @@ const BATCH: usize = 1024;
 /// About how many bytes one answer to the guest holds.
 const ANSWER: usize = 1 << 20;
 
+/// So many answers are read at once before they are asked for: to read one takes some times as
+/// long as what the guest does with it.
+const READERS: usize = 2;
+
 /// Who asks for so many inputs at once will ask for the next ones.
 const WORTH_IT: usize = 256;
 
@@ -34,7 +39,7 @@ const ASKED: usize = 64;
 /// The inputs of a join. They are committed, and read from the store.
 pub(crate) struct JoinInputs {
     inputs: Arc<Inputs>,
-    ahead: Option<Ahead>,
+    ahead: VecDeque<Ahead>,
 }
 
 /// One artifact of some inputs.
@@ -50,7 +55,7 @@ struct Ahead {
 
 impl JoinInputs {
     pub(crate) fn new(inputs: Arc<Inputs>) -> Self {
-        Self { inputs, ahead: None }
+        Self { inputs, ahead: VecDeque::new() }
     }
 
     pub(crate) fn count(&self) -> u32 {
@@ -75,17 +80,29 @@ impl JoinInputs {
         first: u32,
         max: u32,
     ) -> Values {
-        let ahead = self.ahead.take().filter(|ahead| {
+        let ahead = self.ahead.pop_front().filter(|ahead| {
             (ahead.first, ahead.name.as_str()) == (first, name) && ahead.max <= max
         });
         let values = match ahead.map(|ahead| ahead.reader.join()) {
             Some(Ok(values)) => values,
             _ => read(run, &self.inputs, name, first, max),
         }?;
-        let next = first.saturating_add(u32::try_from(values.len()).unwrap_or(u32::MAX));
+        let mut next = first.saturating_add(u32::try_from(values.len()).unwrap_or(u32::MAX));
+        // What follows was begun for an answer of another size, or another question.
+        if self.ahead.front().is_some_and(|ahead| (ahead.first, &*ahead.name) != (next, name)) {
+            self.ahead.clear();
+        }
+        if let Some(last) = self.ahead.back() {
+            next = last.first.saturating_add(last.max);
+        }
         // A few are asked for by those who want to see no more than these.
-        if max as usize >= WORTH_IT && (next as usize) < self.inputs.len() {
-            self.ahead = self.read_ahead(run, name, next, max);
+        while max as usize >= WORTH_IT
+            && (next as usize) < self.inputs.len()
+            && self.ahead.len() < READERS
+        {
+            let Some(ahead) = self.read_ahead(run, name, next, max) else { break };
+            self.ahead.push_back(ahead);
+            next = next.saturating_add(max);
         }
         Ok(values)
     }
