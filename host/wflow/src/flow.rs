@@ -70,18 +70,7 @@ impl Host {
     /// If it cannot be read, is no flow, or breaks a rule.
     pub fn load(&self, path: impl AsRef<Path>) -> Result<Flow, FlowError> {
         let path = path.as_ref();
-        let read = || {
-            let file = std::fs::File::open(path)?;
-            let mut bytes = Vec::new();
-            file.take(MAX_FLOW + 1).read_to_end(&mut bytes)?;
-            if bytes.len() as u64 > MAX_FLOW {
-                let why = format!("it has more than {} MiB", MAX_FLOW >> 20);
-                return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
-            }
-            Ok(bytes)
-        };
-        let bytes = read().map_err(|error| FlowError::Read { path: path.to_owned(), error })?;
-        self.load_bytes(path, &bytes)
+        self.load_bytes(path, &read_flow(path)?)
     }
 
     /// Loads a flow from memory; `name` stands for its file in messages.
@@ -99,6 +88,23 @@ impl Host {
             Graph::parse(&document).map_err(|error| FlowError::Invalid { path: path(), error })?;
         Ok(Flow { component, document, graph: Arc::new(graph), slots: Arc::clone(&self.slots) })
     }
+}
+
+/// Reads the file of a flow.
+fn read_flow(path: &Path) -> Result<Vec<u8>, FlowError> {
+    let read = || {
+        let file = std::fs::File::open(path)?;
+        // One byte more, to come to the end without asking for room once again.
+        let size = file.metadata()?.len().min(MAX_FLOW) + 1;
+        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
+        file.take(MAX_FLOW + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > MAX_FLOW {
+            let why = format!("it has more than {} MiB", MAX_FLOW >> 20);
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
+        }
+        Ok(bytes)
+    };
+    read().map_err(|error| FlowError::Read { path: path.to_owned(), error })
 }
 
 /// A flow that can be run: loaded, and its graph checked. Cheap to clone.

@@ -47,19 +47,19 @@ impl BulkFlow {
     #[step]
     fn end(&mut self) -> Result {
         let read = if *self.whole {
-            artifacts::get("data")?.1.len()
+            artifacts::get("data")?.1.len() as u64
         } else {
             let mut reader = artifacts::open("data")?;
             let mut piece = vec![0; PIECE];
-            let mut read = 0;
+            let mut read = 0_u64;
             loop {
                 match reader.read(&mut piece)? {
                     0 => break read,
-                    count => read += count,
+                    count => read += count as u64,
                 }
             }
         };
-        assert_eq!(read, usize::try_from(*self.size)? * PIECE);
+        assert_eq!(read, u64::try_from(*self.size)? * PIECE as u64);
         self.memory = memory().into();
         Ok(())
     }
