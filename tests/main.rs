@@ -10,6 +10,7 @@ mod faults;
 mod graphs;
 mod guest;
 mod kills;
+mod large;
 mod limits;
 mod listings;
 mod nested;
