@@ -6,8 +6,8 @@ use serde_json::Value as Json;
 use serde_json::json;
 
 use crate::guest::Guest;
-use crate::guest::document;
-use crate::guest::steps;
+use crate::notation::document;
+use crate::notation::steps;
 use crate::support::Outcome;
 use crate::support::Place;
 use crate::support::settled;

@@ -3,9 +3,7 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use serde_json::Value as Json;
-use serde_json::json;
-
+use crate::notation::document;
 use crate::support::Place;
 
 /// A flow that says it has this graph, and whose every task puts the same artifacts.
@@ -117,44 +115,5 @@ impl Texts {
         }
         self.data.push_str("\")\n");
         (at, text.len())
-    }
-}
-
-/// A flow in short: one step a line, `name -> transition`, with `(inputs)` behind the name of a
-/// join. A transition is a step; several, for a split; `a for xs`; or `? kind x:a y:b`.
-pub(crate) fn document(text: &str) -> Json {
-    json!({"contract": "0.1", "name": "TestFlow", "steps": steps(text)})
-}
-
-pub(crate) fn steps(text: &str) -> Vec<Json> {
-    let step = |line: &str| {
-        let (head, next) = line.split_once("->").unwrap_or((line, ""));
-        let name = head.replace("(inputs)", "").trim().to_owned();
-        let mut step = json!({"name": name, "join": head.contains("(inputs)")});
-        if line.contains("->") {
-            step["next"] = transition(next.trim());
-        }
-        step
-    };
-    text.lines().filter(|line| !line.trim().is_empty()).map(step).collect()
-}
-
-fn transition(text: &str) -> Json {
-    if let Some(switch) = text.strip_prefix('?') {
-        let mut words = switch.split_whitespace();
-        let on = words.next().unwrap_or_default();
-        let case = |word: &str| {
-            let (value, step) = word.split_once(':').unwrap();
-            json!({"value": value, "step": step})
-        };
-        return json!({"switch": on, "cases": words.map(case).collect::<Vec<_>>()});
-    }
-    if let Some((step, over)) = text.split_once(" for ") {
-        return json!({"step": step, "foreach": over});
-    }
-    match text.split(',').map(str::trim).collect::<Vec<_>>().as_slice() {
-        [""] => json!({"split": []}),
-        [one] => json!({"step": one}),
-        many => json!({"split": many}),
     }
 }

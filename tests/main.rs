@@ -14,6 +14,7 @@ mod large;
 mod limits;
 mod listings;
 mod nested;
+mod notation;
 mod parameters;
 mod reading;
 mod recovery;

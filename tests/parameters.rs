@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use serde_json::json;
 
 use crate::guest::Guest;
-use crate::guest::document;
+use crate::notation::document;
 use crate::support::Place;
 use crate::support::example;
 use crate::support::outcome;

@@ -168,7 +168,9 @@ pub(crate) fn interrupt(mut command: Command, tasks: usize, times: u32) -> Outco
         let begin = stdout.len();
         assert_ne!(lines.read_line(&mut stdout).unwrap(), 0, "{stdout}");
         let line = &stdout[begin..];
-        met += usize::from(line.contains("/work/") && line.contains("finished successfully"));
+        met += usize::from(
+            line.split('/').nth(1) == Some("work") && line.contains("finished successfully"),
+        );
     }
     for _ in 0..times {
         signal("INT", &child);

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::Value as Json;
 
-use crate::guest::document;
+use crate::notation::document;
 use crate::support::Outcome;
 use crate::support::Place;
 use crate::support::outcome;

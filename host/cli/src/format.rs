@@ -8,7 +8,12 @@ use std::sync::OnceLock;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value as Json;
+use wflow::client::RunState;
 use wflow::model::record;
+
+use crate::output::BAD;
+use crate::output::GOOD;
+use crate::output::NAME;
 
 /// A moment in local time, to the millisecond.
 pub(crate) fn moment(at: record::Timestamp) -> String {
@@ -69,6 +74,17 @@ pub(crate) fn shell_word(word: &str) -> String {
         word.to_owned()
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+/// How a run stands, in a word and its style.
+pub(crate) fn state(state: RunState) -> (&'static str, anstyle::Style) {
+    match state {
+        RunState::Running => ("running", NAME),
+        RunState::Interrupted => ("interrupted", BAD),
+        RunState::Done => ("done", GOOD),
+        RunState::Failed => ("failed", BAD),
+        RunState::Cancelled => ("cancelled", BAD),
     }
 }
 

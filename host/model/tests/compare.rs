@@ -1,8 +1,9 @@
 //! Which steps stand where they stood, when a flow has changed.
 
-mod common;
+#[path = "../../../tests/notation.rs"]
+mod notation;
 
-use common::document;
+use notation::document;
 use wflow_model::graph::Before;
 use wflow_model::graph::Graph;
 

@@ -1,8 +1,9 @@
 //! Every rule for the graph of a flow, and what its author reads when it is broken.
 
-mod common;
+#[path = "../../../tests/notation.rs"]
+mod notation;
 
-use common::document;
+use notation::document;
 use serde_json::Value;
 use serde_json::json;
 use wflow_model::graph::Graph;

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
+use rusqlite::Connection;
 use rusqlite::OptionalExtension;
 use wflow_model::Digest;
 use wflow_model::digest::ArtifactHasher;
@@ -32,13 +33,13 @@ pub const ROW_MAX: usize = 64 << 10;
 
 /// Takes the bytes of an artifact. They are hashed where they lie and copied once.
 pub(crate) fn put(sink: &Sink, format: Arc<str>, bytes: &[u8]) -> Result<Artifact> {
-    let begin = Instant::now();
-    let digest = Digest::of_artifact(&format, bytes);
-    let hashing = begin.elapsed();
-    let size = bytes.len() as u64;
     if bytes.len() <= ROW_MAX {
+        let digest = Digest::of_artifact(&format, bytes);
         return put_small(sink, format, digest, bytes);
     }
+    let begin = Instant::now();
+    let digest = Digest::of_artifact(&format, bytes);
+    let (hashing, size) = (begin.elapsed(), bytes.len() as u64);
     if sink.queue.pending(&digest).is_some() {
         // It is in the queue, ahead of whatever refers to it from here on.
     } else if sink.shared.files().has(&digest, size, sink.queue.run())? {
@@ -186,17 +187,11 @@ impl Store {
 
     fn find_row(&self, digest: &Digest) -> Result<Option<Arc<[u8]>>> {
         const DOING: &str = "reading a blob";
-        let row = self.shared().pool().with(|connection| {
-            connection
-                .prepare_cached("SELECT coding, bytes FROM blobs WHERE digest = ?1")
-                .during(self.path(), DOING)?
-                .query_row([digest.as_bytes()], |row| {
-                    Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))
-                })
-                .optional()
-                .during(self.path(), DOING)
-        })?;
-        let Some((coding, bytes)) = row else { return Ok(None) };
+        let found = self
+            .shared()
+            .pool()
+            .with(|connection| row(connection, digest).during(self.path(), DOING))?;
+        let Some((coding, bytes)) = found else { return Ok(None) };
         match plain_row(coding, bytes) {
             Ok(bytes) => Ok(Some(bytes.into())),
             Err(fault) => {
@@ -208,6 +203,17 @@ impl Store {
             }
         }
     }
+}
+
+/// The coding and the bytes of a blob's row, if it has one.
+pub(crate) fn row(
+    connection: &Connection,
+    digest: &Digest,
+) -> rusqlite::Result<Option<(i64, Vec<u8>)>> {
+    connection
+        .prepare_cached("SELECT coding, bytes FROM blobs WHERE digest = ?1")?
+        .query_row([digest.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()
 }
 
 /// Why there are no plain bytes in a row.

@@ -48,14 +48,6 @@ const SKIPPABLE: u32 = 0x184D_2A5E;
 const HEADER: usize = 8;
 const FOOTER: usize = 9;
 
-/// Whether content that begins so gets smaller by enough.
-pub(crate) fn pays(begin: &[u8]) -> bool {
-    let sample = &begin[..begin.len().min(SAMPLE)];
-    let (part, whole) = WORTH_IT;
-    let small = |coded: Vec<u8>| coded.len() * whole < sample.len() * part;
-    zstd::bulk::compress(sample, LEVEL).is_ok_and(small)
-}
-
 /// Compresses a blob that lives in a row, if it pays.
 pub(crate) fn shrink(bytes: &[u8], compressor: &mut Compressor<'_>) -> Option<Vec<u8>> {
     let (part, whole) = WORTH_IT;
@@ -88,16 +80,24 @@ pub(crate) struct Encoder {
 }
 
 impl Encoder {
-    pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self {
-            compressor: compressor()?,
+    /// An encoder for content that begins so; none if it does not get smaller by enough.
+    pub(crate) fn where_it_pays(begin: &[u8]) -> io::Result<Option<Self>> {
+        let mut compressor = compressor()?;
+        let sample = &begin[..begin.len().min(SAMPLE)];
+        let pays = shrink(sample, &mut compressor).is_some();
+        Ok(pays.then(|| Self::new(compressor)))
+    }
+
+    fn new(compressor: Compressor<'static>) -> Self {
+        Self {
+            compressor,
             rest: Vec::new(),
             coded: Vec::new(),
             table: Vec::new(),
             written: 0,
             spent: Duration::ZERO,
             full_level: true,
-        })
+        }
     }
 
     /// Takes the next bytes; `hashing` is how long all bytes so far took to be hashed.
@@ -300,7 +300,7 @@ mod tests {
 
     fn encode(pieces: &[&[u8]]) -> File {
         let mut file = tempfile::tempfile().unwrap();
-        let mut encoder = Encoder::new().unwrap();
+        let mut encoder = Encoder::new(compressor().unwrap());
         for piece in pieces {
             encoder.write(&mut file, piece, Duration::ZERO).unwrap();
         }
@@ -357,6 +357,7 @@ mod tests {
 
     #[test]
     fn a_sample_tells_whether_it_pays() {
+        let pays = |begin: &[u8]| Encoder::where_it_pays(begin).unwrap().is_some();
         assert!(pays(&content(SAMPLE)));
         let mut noise = vec![0; SAMPLE];
         blake3::Hasher::new().finalize_xof().fill(&mut noise);

@@ -5,7 +5,6 @@ use std::io;
 use std::io::Write;
 use std::time::Duration;
 
-use crate::coded;
 use crate::coded::CodedFile;
 use crate::coded::Encoder;
 use crate::files::TempFile;
@@ -77,7 +76,7 @@ impl NewFile {
     pub(crate) fn write(&mut self, bytes: &[u8], hashing: Duration) -> io::Result<()> {
         let encoder = match &mut self.encoder {
             Some(encoder) => encoder,
-            none => none.insert(coded::pays(bytes).then(Encoder::new).transpose()?),
+            none => none.insert(Encoder::where_it_pays(bytes)?),
         };
         self.size += bytes.len() as u64;
         match encoder {

@@ -36,6 +36,7 @@ use crate::error::Result;
 use crate::error::StoreError;
 use crate::error::While;
 use crate::live;
+use crate::lockfile;
 
 /// The file that [`BlobFiles::lock`] locks.
 pub(crate) const BLOBS_LOCK: &str = "blobs.lock";
@@ -192,7 +193,7 @@ impl BlobFiles {
     /// The lock that all share who change which files there are, or how old they are. It is held
     /// for microseconds.
     fn lock(&self) -> Result<File> {
-        lock(&self.root, BLOBS_LOCK).during(&self.store, "locking the blobs")
+        lockfile::lock(&self.root, BLOBS_LOCK).during(&self.store, "locking the blobs")
     }
 
     /// Opens the file of a blob; none if there is none.
@@ -322,16 +323,6 @@ impl BlobFiles {
         }
         Ok(())
     }
-}
-
-/// Takes the lock on a file of the store, which is made if need be, and waits for it. It is let go
-/// when the file is dropped.
-pub(crate) fn lock(root: &Dir, name: &str) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    let file = root.open_with(name, &options)?.into_std();
-    file.lock()?;
-    Ok(file)
 }
 
 /// The entries of the folder are on disk when this returns.

@@ -6,17 +6,16 @@
 //! file that still has its name, so everybody looks again once the lock is theirs.
 
 use std::fs::File;
-use std::fs::TryLockError;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use cap_std::fs::Dir;
-use cap_std::fs::OpenOptions;
 use wflow_model::record::RunId;
 
 use crate::error::Result;
 use crate::error::While;
+use crate::lockfile;
 
 const DOING: &str = "taking hold of a run";
 /// What follows the id of the run in the name of the file.
@@ -44,7 +43,7 @@ impl RunHold {
     /// Holds a run, if need be after whoever removes it is done.
     pub(crate) fn take(folder: &Arc<Dir>, run: RunId, store: &Path) -> Result<Self> {
         loop {
-            let file = open(folder, run).during(store, DOING)?;
+            let file = lockfile::open(folder, name(run)).during(store, DOING)?;
             file.lock_shared().during(store, DOING)?;
             if has_name(&file).during(store, DOING)? {
                 return Ok(Self { folder: Arc::clone(folder), run, file });
@@ -61,9 +60,9 @@ impl RunHold {
 impl Drop for RunHold {
     fn drop(&mut self) {
         // The file belongs to all who hold the run: only who can have it alone removes it.
-        let alone = self.file.unlock().and_then(|()| try_lock(&self.file));
+        let alone = self.file.unlock().and_then(|()| lockfile::taken(self.file.try_lock()));
         if alone.is_ok_and(|alone| alone) && has_name(&self.file).is_ok_and(|named| named) {
-            remove(&self.folder, self.run);
+            lockfile::remove(&self.folder, &name(self.run));
         }
     }
 }
@@ -73,9 +72,9 @@ impl RemovalLock {
     /// held.
     pub(crate) fn take(folder: &Arc<Dir>, run: RunId, store: &Path) -> Result<Option<Self>> {
         loop {
-            let file = open(folder, run).during(store, DOING)?;
-            if !try_lock(&file).during(store, DOING)? {
-                if locked(file.try_lock_shared()).during(store, DOING)? {
+            let file = lockfile::open(folder, name(run)).during(store, DOING)?;
+            if !lockfile::taken(file.try_lock()).during(store, DOING)? {
+                if lockfile::taken(file.try_lock_shared()).during(store, DOING)? {
                     return Ok(None);
                 }
                 // Somebody removes the run, or lets go of it at this moment.
@@ -90,58 +89,22 @@ impl RemovalLock {
 
 impl Drop for RemovalLock {
     fn drop(&mut self) {
-        remove(&self.folder, self.run);
+        lockfile::remove(&self.folder, &name(self.run));
     }
 }
 
 /// Whether somebody holds the run, without a trace of having looked.
 pub(crate) fn is_held(folder: &Dir, run: RunId, store: &Path) -> Result<bool> {
-    let file = match folder.open(name(run)) {
-        Ok(file) => file.into_std(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(error).during(store, DOING),
-    };
-    Ok(!try_lock(&file).during(store, DOING)?)
+    lockfile::is_locked(folder, &name(run), File::try_lock).during(store, DOING)
 }
 
 /// The runs that have a file here: all that are held, and those whose holder was killed.
 pub(crate) fn marked(folder: &Dir, store: &Path) -> Result<Vec<RunId>> {
-    let mut runs = Vec::new();
-    for entry in folder.entries().during(store, DOING)? {
-        let name = entry.during(store, DOING)?.file_name();
-        let run = name.to_str().and_then(|name| name.strip_suffix(SUFFIX)?.parse::<RunId>().ok());
-        runs.extend(run);
-    }
-    Ok(runs)
+    lockfile::names(folder, |name| name.strip_suffix(SUFFIX)?.parse().ok()).during(store, DOING)
 }
 
 fn name(run: RunId) -> String {
     format!("{run}{SUFFIX}")
-}
-
-fn open(folder: &Dir, run: RunId) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    Ok(folder.open_with(name(run), &options)?.into_std())
-}
-
-fn remove(folder: &Dir, run: RunId) {
-    // A file that stays behind does no harm, since nobody holds its lock.
-    if let Err(error) = folder.remove_file(name(run)) {
-        tracing::debug!(%run, %error, "the lock file of the run stays behind");
-    }
-}
-
-fn try_lock(file: &File) -> io::Result<bool> {
-    locked(file.try_lock())
-}
-
-fn locked(result: std::result::Result<(), TryLockError>) -> io::Result<bool> {
-    match result {
-        Ok(()) => Ok(true),
-        Err(TryLockError::WouldBlock) => Ok(false),
-        Err(TryLockError::Error(error)) => Err(error),
-    }
 }
 
 /// Whether an open file has not been removed. Nobody renames these files or gives them a second

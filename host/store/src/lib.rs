@@ -57,6 +57,7 @@ mod files;
 mod gc;
 mod hold;
 mod live;
+mod lockfile;
 mod pool;
 mod progress;
 mod queue;

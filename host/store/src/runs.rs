@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use rusqlite::Connection;
 use rusqlite::OptionalExtension;
 use rusqlite::Row;
 use rusqlite::params;
@@ -337,6 +338,12 @@ impl From<RunStatus> for RunState {
             RunStatus::Cancelled => Self::Cancelled,
         }
     }
+}
+
+/// How many tasks of all runs there are, as their steps count them.
+pub(crate) fn tasks_in_all(connection: &Connection) -> rusqlite::Result<u64> {
+    connection
+        .query_row("SELECT coalesce(sum(done + failed), 0) FROM steps", [], |row| count(row, 0))
 }
 
 fn flow_name(text: &str, run: RunId) -> Result<Name> {

@@ -13,7 +13,6 @@ use std::sync::Weak;
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
-use cap_std::fs::OpenOptions;
 use wflow_model::Digest;
 use wflow_model::record::RunId;
 use wflow_model::record::RunRecord;
@@ -27,6 +26,7 @@ use crate::files::BlobFiles;
 use crate::files::sync_folder;
 use crate::hold::RunHold;
 use crate::live;
+use crate::lockfile;
 use crate::pool::Pool;
 use crate::queue::Pending;
 use crate::queue::Queue;
@@ -312,13 +312,8 @@ fn create(path: &Path) -> Result<()> {
     for folder in [TEMPORARY, BLOBS, LIVE] {
         make(&root, folder).during(path, CREATING)?;
     }
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    let lock = root
-        .open_with(Path::new(TEMPORARY).join(CREATE_LOCK), &options)
-        .during(path, CREATING)?
-        .into_std();
-    lock.lock().during(path, CREATING)?;
+    let _lock =
+        lockfile::lock(&root, Path::new(TEMPORARY).join(CREATE_LOCK)).during(path, CREATING)?;
     if is_created(path) {
         return Ok(());
     }

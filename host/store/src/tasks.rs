@@ -287,13 +287,14 @@ pub(crate) fn decode(run: RunId, step: StepIndex, key: &[u8], bytes: &[u8]) -> R
     Ok(record)
 }
 
+/// Whether a task is the one of that step and key.
+pub(crate) fn is_at(id: &TaskRef, step: StepIndex, key: &[u8]) -> bool {
+    id.step == step && id.task.has_sort_key(key)
+}
+
 /// A record is of the task that the catalog says.
 fn check_place(run: RunId, step: StepIndex, key: &[u8], id: &TaskRef) -> Result<()> {
-    if id.step == step && id.task.has_sort_key(key) {
-        Ok(())
-    } else {
-        Err(damaged(run, step, key, RecordFault::Misplaced))
-    }
+    if is_at(id, step, key) { Ok(()) } else { Err(damaged(run, step, key, RecordFault::Misplaced)) }
 }
 
 fn damaged(run: RunId, step: StepIndex, key: &[u8], source: RecordFault) -> StoreError {

@@ -156,17 +156,13 @@ impl Flow {
 
         let writer = store.reserve(now())?;
         let record = RunRecord {
-            flow: self.graph().name().clone(),
-            graph: self.document().to_owned(),
-            component: self.digest(),
-            parameters: self.parameters_of(&origin, &added, &writer)?,
             seed: origin.record.seed,
             logical_time: origin.record.logical_time,
-            host_version: env!("CARGO_PKG_VERSION").to_owned(),
             resumes: Some(Resumed {
                 run: id,
                 from: from.map(|step| self.graph().step(step).name.clone()),
             }),
+            ..self.record(self.parameters_of(&origin, &added, &writer)?, &options)
         };
         let run = RunInProgress::new(self, store, writer, &record, &options);
         let reusable = |(step, before): (usize, &Before)| match before {
@@ -187,12 +183,10 @@ impl Flow {
             return Err(RunError::Cancelled);
         }
         run.begin(&record, &options.tags)?;
-        self.tell(&run, id, &earlier, &replay);
+        self.tell(&run, &earlier, &before, &replay);
         run.complete(scheduler, Some(&replay), options)
     }
-}
 
-impl Flow {
     /// The run to resume.
     fn origin(&self, store: &Store, resume: &Resume) -> Result<Run, RunError> {
         let flow = self.graph().name();
@@ -260,12 +254,12 @@ impl Flow {
     }
 
     /// Tells the observer what was taken over.
-    fn tell(&self, run: &RunInProgress, origin: RunId, earlier: &Graph, replay: &Replay) {
+    fn tell(&self, run: &RunInProgress, earlier: &Graph, before: &[Before], replay: &Replay) {
         let graph = self.graph();
         let steps: Vec<StepReuse<'_>> = graph
             .steps()
             .iter()
-            .zip(graph.compare(earlier))
+            .zip(before)
             .zip(&replay.counts)
             .map(|((step, before), count)| StepReuse {
                 step: &step.name,
@@ -280,7 +274,7 @@ impl Flow {
             .collect();
         let gone = earlier.steps().iter().map(|step| &step.name);
         let gone: Vec<&Name> = gone.filter(|name| graph.find(name).is_none()).collect();
-        let event = Event::RunResumed { origin, steps: &steps, gone: &gone };
+        let event = Event::RunResumed { origin: replay.origin.run, steps: &steps, gone: &gone };
         run.context.observer.event(&event);
     }
 }

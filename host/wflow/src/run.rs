@@ -8,6 +8,7 @@ use wflow_model::Name;
 use wflow_model::Tag;
 use wflow_model::TaskId;
 use wflow_model::cbor;
+use wflow_model::record::Artifacts;
 use wflow_model::record::Failure;
 use wflow_model::record::RunEnd;
 use wflow_model::record::RunId;
@@ -80,20 +81,25 @@ impl Flow {
             None => self.arguments(&options.parameters)?,
         };
         let writer = store.reserve(now())?;
-        let record = RunRecord {
-            flow: self.graph().name().clone(),
-            graph: self.document().to_owned(),
-            component: self.digest(),
-            parameters: arguments.store(&writer)?,
-            seed: options.policy.seed,
-            logical_time: options.policy.logical_time,
-            host_version: env!("CARGO_PKG_VERSION").to_owned(),
-            resumes: None,
-        };
+        let record = self.record(arguments.store(&writer)?, &options);
         let run = RunInProgress::new(self, store, writer, &record, &options);
         run.begin(&record, &options.tags)?;
         let scheduler = Scheduler::new(Arc::clone(self.shared_graph()));
         run.complete(scheduler, None, options)
+    }
+
+    /// The record of a new run that begins anew.
+    pub(crate) fn record(&self, parameters: Artifacts, options: &RunOptions) -> RunRecord {
+        RunRecord {
+            flow: self.graph().name().clone(),
+            graph: self.document().to_owned(),
+            component: self.digest(),
+            parameters,
+            seed: options.policy.seed,
+            logical_time: options.policy.logical_time,
+            host_version: env!("CARGO_PKG_VERSION").to_owned(),
+            resumes: None,
+        }
     }
 }
 

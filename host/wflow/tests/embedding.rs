@@ -2,16 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod common;
+
 use std::sync::Arc;
 use std::sync::Mutex;
 
+use common::host;
+use common::store;
 use wflow::CancelToken;
 use wflow::Flow;
 use wflow::Host;
-use wflow::HostOptions;
 use wflow::RunError;
 use wflow::RunOptions;
-use wflow::Store;
 use wflow::client;
 use wflow::event::Event;
 use wflow::event::Observer;
@@ -22,30 +24,7 @@ fn flow(host: &Host, run: &str) -> Flow {
     let document = r#"{"contract": "0.1", "name": "HandFlow",
         "parameters": [{"name": "count", "type": "int", "default": 7}],
         "steps": [{"name": "start", "next": {"step": "end"}}, {"name": "end"}]}"#;
-    let escaped = document.replace('"', "\\22").replace('\n', " ");
-    let length = document.len();
-    let module = format!(
-        r#"(module
-          (memory (export "memory") 1)
-          (data (i32.const 1024) "{escaped}")
-          (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 8192))
-          (func (export "describe") (result i32)
-            (i32.store (i32.const 16) (i32.const 1024))
-            (i32.store (i32.const 20) (i32.const {length}))
-            (i32.const 16))
-          (func (export "run") (param i32 i32) (result i32) {run} (i32.const 64)))"#
-    );
-    host.load_bytes("hand.wasm", &wat::parse_str(module).unwrap()).unwrap()
-}
-
-fn host() -> Host {
-    Host::new(HostOptions { slots: 2, cache: None }).unwrap()
-}
-
-fn store() -> (tempfile::TempDir, Store) {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Store::create_or_open(&folder.path().join("store")).unwrap();
-    (folder, store)
+    common::flow(host, document, run)
 }
 
 /// Keeps what it is told, and cancels when the first task starts if it is to.

@@ -2,13 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod common;
+
 use std::sync::Arc;
 use std::sync::Mutex;
 
+use common::host;
+use common::store;
 use wflow::CancelToken;
 use wflow::Flow;
 use wflow::Host;
-use wflow::HostOptions;
 use wflow::Resume;
 use wflow::ResumeError;
 use wflow::RunError;
@@ -32,34 +35,12 @@ fn flow(host: &Host, steps: &[&str], broken: Option<&str>) -> Flow {
         r#"{{"contract": "0.1", "name": "LineFlow", "steps": [{}, {{"name": "end"}}]}}"#,
         steps.join(", ")
     );
-    let (length, escaped) = (document.len(), document.replace('"', "\\22"));
     // The first letter of the step tells which it is.
     let letter = broken.map_or(0, |step| step.as_bytes()[0]);
-    let module = format!(
-        r#"(module
-          (memory (export "memory") 1)
-          (data (i32.const 1024) "{escaped}")
-          (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 8192))
-          (func (export "describe") (result i32)
-            (i32.store (i32.const 16) (i32.const 1024))
-            (i32.store (i32.const 20) (i32.const {length}))
-            (i32.const 16))
-          (func (export "run") (param $step i32) (param $length i32) (result i32)
-            (if (i32.eq (i32.load8_u (local.get $step)) (i32.const {letter}))
-              (then unreachable))
-            (i32.const 64)))"#
+    let run = format!(
+        "(if (i32.eq (i32.load8_u (local.get $step)) (i32.const {letter})) (then unreachable))"
     );
-    host.load_bytes("line.wasm", &wat::parse_str(module).unwrap()).unwrap()
-}
-
-fn host() -> Host {
-    Host::new(HostOptions { slots: 2, cache: None }).unwrap()
-}
-
-fn store() -> (tempfile::TempDir, Store) {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Store::create_or_open(&folder.path().join("store")).unwrap();
-    (folder, store)
+    common::flow(host, &document, &run)
 }
 
 const LINE: &[&str] = &["start", "load", "fit", "end"];

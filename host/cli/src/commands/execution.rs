@@ -333,12 +333,6 @@ fn interruptible<T: Send + 'static>(
 }
 
 fn as_json(report: &RunReport) -> serde_json::Value {
-    let status = match report.status {
-        RunStatus::Running => "running",
-        RunStatus::Done => "done",
-        RunStatus::Failed => "failed",
-        RunStatus::Cancelled => "cancelled",
-    };
     let failed = report.failed.as_ref().map(|failed| {
         json!({
             "step": failed.step,
@@ -349,7 +343,7 @@ fn as_json(report: &RunReport) -> serde_json::Value {
     json!({
         "flow": report.flow,
         "run": report.run.to_string(),
-        "status": status,
+        "status": format::state(report.status.into()).0,
         "tasks": report.tasks,
         "reused": report.reused,
         "failed": failed,

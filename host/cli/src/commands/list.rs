@@ -6,7 +6,6 @@ use anyhow::anyhow;
 use serde_json::json;
 use wflow::Store;
 use wflow::client;
-use wflow::client::RunState;
 use wflow::client::Step;
 use wflow::model::pathspec::Pathspec;
 use wflow::model::record::Outcome;
@@ -46,7 +45,7 @@ fn flows_of(store: &Store, args: &ListArgs, output: &mut Output) -> Result {
     for flow in store.flows()?.into_iter().take(limit(args)) {
         let (name, runs, latest) = (&flow.name, flow.runs, flow.latest);
         let summary = client::run_by_id(store, latest)?.summary;
-        let (word, style) = state(summary.state);
+        let (word, style) = format::state(summary.state);
         if args.json {
             output.json(&json!({
                 "flow": name, "runs": runs, "latest": latest.to_string(), "state": word,
@@ -73,7 +72,7 @@ fn runs(store: &Store, spec: &Pathspec, args: &ListArgs, output: &mut Output) ->
             output.json(&json!({
                 "flow": run.flow,
                 "run": run.id.to_string(),
-                "state": state(run.state).0,
+                "state": format::state(run.state).0,
                 "created": run.created.0,
                 "finished": run.finished.map(|at| at.0),
                 "resumes": resumes.map(|resumed| json!({
@@ -83,7 +82,7 @@ fn runs(store: &Store, spec: &Pathspec, args: &ListArgs, output: &mut Output) ->
             }))?;
             continue;
         }
-        let (word, style) = state(run.state);
+        let (word, style) = format::state(run.state);
         let began = format::moment(run.created);
         let took = run.finished.map(|at| format::span(run.created, at)).unwrap_or_default();
         let id = run.id;
@@ -106,19 +105,9 @@ fn tell_of_more(last: &str, output: &mut Output) {
     output.talk(&format!("{DIM}and more: --after {last} begins behind this one{DIM:#}"));
 }
 
-fn state(state: RunState) -> (&'static str, anstyle::Style) {
-    match state {
-        RunState::Running => ("running", NAME),
-        RunState::Interrupted => ("interrupted", BAD),
-        RunState::Done => ("done", GOOD),
-        RunState::Failed => ("failed", BAD),
-        RunState::Cancelled => ("cancelled", BAD),
-    }
-}
-
 fn steps(store: &Store, spec: &Pathspec, args: &ListArgs, output: &mut Output) -> Result {
     let run = client::run(store, spec)?;
-    let (word, style) = state(run.summary.state);
+    let (word, style) = format::state(run.summary.state);
     if !args.json {
         let resumes = match &run.record.resumes {
             None => String::new(),

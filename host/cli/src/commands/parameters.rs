@@ -167,13 +167,19 @@ fn full(words: &[OsString]) -> impl Iterator<Item = &OsStr> {
     std::iter::once(OsStr::new("wflow run")).chain(words.iter().map(OsString::as_os_str))
 }
 
+/// The word that a command knows no option by. Of other errors clap says all there is to say, and
+/// this does not return.
+pub(super) fn unknown_word(error: &clap::Error) -> String {
+    match (error.kind(), error.get(ContextKind::InvalidArg)) {
+        (ErrorKind::UnknownArgument, Some(ContextValue::String(word))) => word.clone(),
+        _ => error.exit(),
+    }
+}
+
 /// What to say of a word that is neither a parameter nor an option. Clap would advise to put it
 /// behind `--`, where it makes no sense. Of other errors it says all there is to say.
 fn unknown(error: &clap::Error, flow: &Flow) -> CliError {
-    let word = match (error.kind(), error.get(ContextKind::InvalidArg)) {
-        (ErrorKind::UnknownArgument, Some(ContextValue::String(word))) => word.clone(),
-        _ => error.exit(),
-    };
+    let word = unknown_word(error);
     let command = command(Some(flow));
     let names = command.get_arguments().filter_map(Arg::get_long);
     let advice = match nearest(word.trim_start_matches('-'), names) {

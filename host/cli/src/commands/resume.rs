@@ -8,9 +8,6 @@ use anyhow::anyhow;
 use clap::Args;
 use clap::Command;
 use clap::FromArgMatches;
-use clap::error::ContextKind;
-use clap::error::ContextValue;
-use clap::error::ErrorKind;
 use wflow::Resume;
 use wflow::client;
 use wflow::model::name::nearest;
@@ -19,6 +16,7 @@ use wflow::model::pathspec::Pathspec;
 use super::execution;
 use super::execution::Execution;
 use super::execution::ExecutionArgs;
+use super::parameters;
 use crate::args::Common;
 use crate::error::CliError;
 use crate::error::Result;
@@ -83,10 +81,7 @@ fn parse(words: &[OsString]) -> Result<ResumeArgs> {
         command.get_arguments().filter_map(|arg| arg.get_long()).map(str::to_owned).collect();
     let all = std::iter::once(OsString::from("wflow resume")).chain(words.iter().cloned());
     let matches = command.try_get_matches_from(all).map_err(|error| {
-        let word = match (error.kind(), error.get(ContextKind::InvalidArg)) {
-            (ErrorKind::UnknownArgument, Some(ContextValue::String(word))) => word.clone(),
-            _ => error.exit(),
-        };
+        let word = parameters::unknown_word(&error);
         let name = word.trim_start_matches('-');
         let advice = match nearest(name, options.iter().map(String::as_str)) {
             Some(meant) if word.starts_with('-') => format!("did you mean '--{meant}'?"),

@@ -15,8 +15,6 @@ use std::time::Instant;
 use anstream::AutoStream;
 use anstyle::Style;
 use indicatif::ProgressBar;
-use indicatif::ProgressDrawTarget;
-use indicatif::ProgressStyle;
 use jiff::Timestamp;
 use wflow::event::Change;
 use wflow::event::Channel;
@@ -33,6 +31,7 @@ use crate::output::BAD;
 use crate::output::DIM;
 use crate::output::GOOD;
 use crate::output::NAME;
+use crate::progress;
 
 use printer::Printer;
 use printer::Target;
@@ -304,11 +303,8 @@ pub(crate) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> Option<String>
 
 impl Progress {
     fn new() -> Self {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
-        if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len}, {eta} left")
-        {
-            bar.set_style(style);
-        }
+        let bar = progress::bar();
+        progress::set_style(&bar, progress::FRACTION);
         Self { bar, open: HashMap::new() }
     }
 

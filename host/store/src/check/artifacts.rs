@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use rusqlite::OptionalExtension;
 use wflow_model::Digest;
 use wflow_model::digest::ArtifactHasher;
 use wflow_model::record::Artifact;
@@ -18,6 +17,7 @@ use super::Subject;
 use crate::artifact::ROW_MAX;
 use crate::artifact::RowFault;
 use crate::artifact::plain_row;
+use crate::artifact::row as row_of;
 use crate::content::BlobFile;
 use crate::error::Result;
 use crate::error::StoreError;
@@ -116,7 +116,8 @@ impl Check<'_> {
         let row_first = artifact.size <= ROW_MAX as u64;
         for row in [row_first, !row_first] {
             if row {
-                let row = self.row(&artifact.digest).during(self.store.path(), DOING)?;
+                let row =
+                    row_of(self.snapshot, &artifact.digest).during(self.store.path(), DOING)?;
                 if let Some((coding, bytes)) = row {
                     return Ok(match plain_row(coding, bytes) {
                         Ok(bytes) => Found::Row(bytes),
@@ -134,13 +135,6 @@ impl Check<'_> {
             }
         }
         Ok(Found::Nowhere)
-    }
-
-    fn row(&self, digest: &Digest) -> rusqlite::Result<Option<(i64, Vec<u8>)>> {
-        self.snapshot
-            .prepare_cached("SELECT coding, bytes FROM blobs WHERE digest = ?1")?
-            .query_row([digest.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()
     }
 
     /// What is wrong with the file of a blob, if something is.

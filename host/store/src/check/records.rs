@@ -29,6 +29,8 @@ use crate::error::Result;
 use crate::error::While;
 use crate::progress::Progress;
 use crate::resolve::Walk;
+use crate::runs;
+use crate::tasks;
 
 impl Check<'_> {
     pub(super) fn runs(&mut self) -> Result<()> {
@@ -70,11 +72,7 @@ impl Check<'_> {
 
     pub(super) fn tasks(&mut self) -> Result<()> {
         let path = self.store.path();
-        let of: i64 = self
-            .snapshot
-            .query_row("SELECT coalesce(sum(done + failed), 0) FROM steps", [], |row| row.get(0))
-            .during(path, DOING)?;
-        let of = u64::try_from(of).unwrap_or(0);
+        let of = runs::tasks_in_all(self.snapshot).during(path, DOING)?;
         let mut statement = self
             .snapshot
             .prepare("SELECT id, run, step, key, attempt, status, record FROM tasks")
@@ -267,7 +265,7 @@ fn task_of(row: &Row<'_>, step: StepIndex) -> std::result::Result<TaskRecord, St
     let (key, bytes) = (blob(3).ok_or_else(|| strange("key"))?, blob(6));
     let record: TaskRecord = record::decode(bytes.ok_or_else(|| strange("record"))?)
         .map_err(|error| unreadable(&error))?;
-    if record.id.step != step || record.id.task.sort_key() != key {
+    if !tasks::is_at(&record.id, step, key) {
         return Err("has the record of another task".to_owned());
     }
     let failed = !matches!(record.outcome, Outcome::Done);

@@ -21,6 +21,7 @@ use crate::error::StoreError;
 use crate::error::While;
 use crate::live;
 use crate::progress::Progress;
+use crate::runs;
 use crate::store::Store;
 use crate::tasks;
 
@@ -76,9 +77,9 @@ impl Store {
         const DOING: &str = "reading what runs refer to";
         let snapshot = connection.unchecked_transaction().during(self.path(), DOING)?;
         let mut marked = HashSet::new();
-        let mut runs =
+        let mut records =
             snapshot.prepare("SELECT id, record FROM runs").during(self.path(), DOING)?;
-        let mut rows = runs.query([]).during(self.path(), DOING)?;
+        let mut rows = records.query([]).during(self.path(), DOING)?;
         while let Some(row) = rows.next().during(self.path(), DOING)? {
             let (run, bytes) = (row.get(0), row.get_ref(1));
             let run = columns::run_id(run.during(self.path(), DOING)?);
@@ -89,10 +90,7 @@ impl Store {
                 marked.extend(stored(record.parameters.values()));
             }
         }
-        let of: i64 = snapshot
-            .query_row("SELECT coalesce(sum(done + failed), 0) FROM steps", [], |row| row.get(0))
-            .during(self.path(), DOING)?;
-        let of = u64::try_from(of).unwrap_or(0);
+        let of = runs::tasks_in_all(&snapshot).during(self.path(), DOING)?;
         let mut tasks = snapshot
             .prepare("SELECT run, step, key, record FROM tasks")
             .during(self.path(), DOING)?;

@@ -25,10 +25,10 @@ use wflow_model::record::RunId;
 use crate::error::Result;
 use crate::error::StoreError;
 use crate::error::While;
-use crate::files;
 use crate::hold;
 use crate::hold::RemovalLock;
 use crate::live;
+use crate::lockfile;
 use crate::progress::Progress;
 use crate::store::GC_LOCK;
 use crate::store::Store;
@@ -95,7 +95,7 @@ impl Store {
             });
         }
         let _lock =
-            files::lock(self.shared().root(), GC_LOCK).during(self.path(), "taking its turn")?;
+            lockfile::lock(self.shared().root(), GC_LOCK).during(self.path(), "taking its turn")?;
         for run in self.selected(selection)? {
             let before = collected.tasks;
             let removed = self.remove_telling(run, &mut |tasks| {
