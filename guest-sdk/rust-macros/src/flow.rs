@@ -1,6 +1,6 @@
 //! `#[flow]`: the fields of a flow.
 
-use crate::{Errors, doc, name, param};
+use crate::{Errors, doc, name, param, wants};
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use std::collections::HashSet;
@@ -18,6 +18,8 @@ struct Parts {
     parameters: Vec<TokenStream>,
     /// Their names.
     taken: HashSet<String>,
+    /// What the flow would like to be granted.
+    wishes: Vec<TokenStream>,
 }
 
 pub(crate) fn expand(attribute: &TokenStream, item: TokenStream) -> TokenStream {
@@ -32,6 +34,7 @@ pub(crate) fn expand(attribute: &TokenStream, item: TokenStream) -> TokenStream 
     if !item.generics.params.is_empty() {
         parts.errors.add(&item.generics, "a flow has no generic parameters");
     }
+    parts.wishes = wants::wishes(&mut item.attrs, &mut parts.errors);
     match &mut item.fields {
         Fields::Named(fields) => fields.named.iter_mut().for_each(|field| parts.field(field)),
         Fields::Unit => {}
@@ -77,7 +80,7 @@ impl Parts {
 
     /// The struct and its implementation of `Flow`.
     fn emit(self, item: &ItemStruct) -> TokenStream {
-        let Self { errors, bind, mut visit, mut parameters, .. } = self;
+        let Self { errors, bind, mut visit, mut parameters, wishes, .. } = self;
         let source = if bind.is_empty() { quote!(_) } else { quote!(source) };
         let (source, body) = if !errors.is_empty() {
             // The rest is for what the compiler has to say about the steps.
@@ -118,6 +121,10 @@ impl Parts {
 
                 fn parameters() -> ::std::vec::Vec<::wflow_sdk::__private::Parameter> {
                     ::std::vec![#(#parameters),*]
+                }
+
+                fn wishes() -> ::std::vec::Vec<::wflow_sdk::__private::Wish> {
+                    ::std::vec![#(#wishes),*]
                 }
             }
         }

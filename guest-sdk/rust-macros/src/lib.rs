@@ -10,11 +10,16 @@ mod flow;
 mod param;
 mod steps;
 mod transition;
+mod wants;
 
 use proc_macro::TokenStream;
 
 /// Makes a struct a flow. Its fields are of type `Artifact<T>` or `Param<T>`; the latter may
 /// carry `#[param(name = "...", help = "...", default = ..., required)]`.
+///
+/// A flow has no access to anything outside unless it is granted. What it would like to have it says
+/// with `#[wants("read=data", "why")]` on the struct; `wflow run` then names the flags that grant
+/// it.
 ///
 /// There is one flow in a crate.
 #[proc_macro_attribute]

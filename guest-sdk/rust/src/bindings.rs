@@ -144,6 +144,13 @@ pub trait Guest {
     ///     "required": false,               // else it is null where no value is given
     ///     "default": null                  // a value of that type; for files, a path
     ///   }],
+    ///   "wants": [{                        // what the flow would like to be granted; without it
+    ///                                      // no task of it is run
+    ///     "grant": "read=data",            // as behind `--allow`, by the guest's names: read=PATH,
+    ///                                      // write=PATH, env=NAME, net=HOST:PORT, http=HOST,
+    ///                                      // clock or random
+    ///     "why": ""                        // what for, as the person who grants it reads it
+    ///   }],
     ///   "steps": [{                        // in the order in which they are to be shown
     ///     "name": "start",                 // [a-z][a-z0-9_]*; start and end must be among them
     ///     "doc": "",
@@ -484,7 +491,8 @@ pub mod wflow {
             }
             #[allow(unused_unsafe, clippy::all)]
             /// The time in nanoseconds since 1970 by the run's logical clock: it starts at the same
-            /// fixed moment in every task and moves a little at each look.
+            /// fixed moment in every task and moves a little at each look. The real time, where `clock`
+            /// is granted.
             #[allow(async_fn_in_trait)]
             pub fn now() -> u64 {
                 unsafe {
@@ -504,7 +512,8 @@ pub mod wflow {
             }
             #[allow(unused_unsafe, clippy::all)]
             /// `count` random bytes (at most 65,536 a call) of a generator that is seeded by the run's
-            /// seed and the identity of the task, so that a second run draws the same numbers.
+            /// seed and the identity of the task, so that a second run draws the same numbers. Real ones,
+            /// where `random` is granted.
             #[allow(async_fn_in_trait)]
             pub fn random(count: u32) -> _rt::Vec<u8> {
                 unsafe {

@@ -24,6 +24,15 @@ pub struct Parameter {
     pub default: Option<serde_json::Value>,
 }
 
+/// Something that a flow would like to be granted.
+#[derive(Debug, Serialize)]
+pub struct Wish {
+    /// What, as behind `--allow`.
+    pub grant: &'static str,
+    /// Why.
+    pub why: &'static str,
+}
+
 /// A step.
 #[derive(Debug, Serialize)]
 pub struct Step {
@@ -110,6 +119,8 @@ struct Document {
     name: &'static str,
     doc: &'static str,
     parameters: Vec<Parameter>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    wants: Vec<Wish>,
     steps: &'static [Step],
 }
 
@@ -120,6 +131,7 @@ pub fn describe<F: Steps>() -> String {
         name: F::NAME,
         doc: F::DOC,
         parameters: F::parameters(),
+        wants: F::wishes(),
         steps: F::STEPS,
     };
     match serde_json::to_string(&document) {

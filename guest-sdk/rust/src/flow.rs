@@ -1,7 +1,7 @@
 //! What `#[flow]` and `#[steps]` implement, and how the exports of the component use it.
 
 use crate::artifact::Slot;
-use crate::describe::{Parameter, Step};
+use crate::describe::{Parameter, Step, Wish};
 use crate::error::{Error, IntoError, Result};
 use crate::host::{self, Failure};
 use crate::source::{Joined, Source};
@@ -36,6 +36,11 @@ pub trait Flow: Sized {
 
     /// Its parameters.
     fn parameters() -> Vec<Parameter>;
+
+    /// What it would like to be granted.
+    fn wishes() -> Vec<Wish> {
+        Vec::new()
+    }
 }
 
 /// A flow by its steps. `#[steps]` implements it.

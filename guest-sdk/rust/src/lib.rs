@@ -146,7 +146,7 @@ pub mod prelude {
 pub mod __private {
     pub use crate::artifact::{Bind, Slot, slot};
     pub use crate::bindings;
-    pub use crate::describe::{Case, CaseValue, Next, Parameter, Step, describe, to_json};
+    pub use crate::describe::{Case, CaseValue, Next, Parameter, Step, Wish, describe, to_json};
     pub use crate::flow::{Flow, Outcome, Steps, innermost, no_such_step, outcome, run};
     pub use crate::foreach::{is_list, is_list_of, is_switch};
     pub use crate::inputs::Branch;

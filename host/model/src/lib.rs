@@ -6,6 +6,7 @@
 
 pub mod cbor;
 pub mod digest;
+pub mod grant;
 pub mod graph;
 pub mod lookup;
 pub mod name;
@@ -16,6 +17,8 @@ pub mod tag;
 pub mod task;
 
 pub use digest::Digest;
+pub use grant::Grant;
+pub use grant::Grants;
 pub use name::Name;
 pub use tag::Tag;
 pub use task::TaskId;

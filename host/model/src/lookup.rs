@@ -191,6 +191,7 @@ mod tests {
                     stdout: Log::default(),
                     stderr: Log::default(),
                     origin: None,
+                    trace: None,
                 }
             })
     }

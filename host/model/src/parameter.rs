@@ -23,6 +23,7 @@ pub const RESERVED: &[&str] = &[
     "max-workers",
     "memory",
     "namespace",
+    "no-config",
     "now",
     "quiet",
     "reuse",

@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::Digest;
+use crate::Grants;
 use crate::Name;
 use crate::TaskId;
 use crate::task::StepIndex;
@@ -158,6 +159,74 @@ pub struct TaskRecord {
     pub stderr: Log,
     /// Where it was executed, if not in this run: it was reused when the run resumed another.
     pub origin: Option<Origin>,
+    /// What its outcome follows from; none if it failed, or was executed by an older wflow.
+    pub trace: Option<Box<Trace>>,
+}
+
+/// What the outcome of a task follows from. Beside what all tasks of its run have in common, its
+/// step and its place in it, that is what it read.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Trace {
+    /// The digest of all of it. Two tasks with one key leave the same behind.
+    pub key: Digest,
+    /// What it read, in the order in which it read it first.
+    pub reads: Vec<Read>,
+    /// Why it may leave something else the next time, or in another run; empty for most tasks.
+    pub impure: Vec<Impurity>,
+}
+
+/// Something that a task read.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub enum Read {
+    /// An artifact or a parameter, or that there is none of that name.
+    Artifact(Name),
+    /// The names of all of them.
+    Names,
+    /// The item of a foreach around it, counted from the outermost.
+    Item(u32),
+    /// How many inputs a join has, and of which steps they are.
+    InputSteps,
+    /// One artifact of the inputs of a join.
+    Input(Name),
+    /// All artifacts of the inputs of a join.
+    Inputs,
+}
+
+/// Why a task may leave something else the next time.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub enum Impurity {
+    /// Something came in from outside, through this import of a guest.
+    Outside(String),
+    /// It learned the id of its run.
+    RunId,
+    /// It was refused memory: with a higher limit it may have done something else.
+    Refused,
+    /// It read more than is kept, or what cannot be named.
+    Untold,
+}
+
+impl fmt::Display for Read {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Artifact(name) => write!(f, "artifact {name}"),
+            Self::Names => f.write_str("names of all artifacts"),
+            Self::Item(level) => write!(f, "item of foreach {level}"),
+            Self::InputSteps => f.write_str("number and steps of the inputs"),
+            Self::Input(name) => write!(f, "artifact {name} of all inputs"),
+            Self::Inputs => f.write_str("all artifacts of all inputs"),
+        }
+    }
+}
+
+impl fmt::Display for Impurity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Outside(import) => write!(f, "it let the outside in through `{import}`"),
+            Self::RunId => f.write_str("it asked for the id of its run"),
+            Self::Refused => f.write_str("it was refused memory, and went on without"),
+            Self::Untold => f.write_str("it read more than is kept track of"),
+        }
+    }
 }
 
 /// Where a task that was reused has been executed.
@@ -201,6 +270,25 @@ pub struct RunRecord {
     pub host_version: String,
     /// What it resumes, if it does not begin anew.
     pub resumes: Option<Resumed>,
+    /// What it was granted.
+    pub grants: Grants,
+    /// What each of its tasks may use: the names of the limits and their values. One that is not
+    /// here had no limit.
+    pub limits: BTreeMap<String, u64>,
+    /// The engine that executes its tasks, with the version of what guests observe of it.
+    pub engine: String,
+    /// Whether it reuses tasks of other runs where it can.
+    pub reuse: bool,
+    /// The component itself, so that the run can be verified wherever its store is.
+    pub code: Option<Artifact>,
+}
+
+impl RunRecord {
+    /// Whether every run with the same component, parameters and seed leaves the same behind: it
+    /// was granted nothing that lets the outside in.
+    pub fn is_reproducible(&self) -> bool {
+        self.grants.letting_in().next().is_none()
+    }
 }
 
 /// What a run resumes.
@@ -226,26 +314,27 @@ pub struct RunEnd {
 /// The version byte of the encoding that this program writes. It reads this and all before it:
 ///
 /// 1. the first;
-/// 2. tasks and runs say what they were resumed from.
-const VERSION: u8 = 2;
+/// 2. tasks and runs say what they were resumed from;
+/// 3. tasks say what they read, runs what they were granted, and more that reproducing them needs.
+const VERSION: u8 = 3;
 
 /// A record that is kept.
 pub trait Record: Serialize + DeserializeOwned {
-    /// How the fields are written that version 1 did not have, where they are empty. They are the
-    /// last ones.
-    const NEW_IN_2: &'static [u8];
+    /// How the fields are written, where they are empty, that version 2 added, and version 3. They
+    /// stand behind those of the version before.
+    const ADDED: [&'static [u8]; 2];
 }
 
 impl Record for TaskRecord {
-    const NEW_IN_2: &'static [u8] = &[0];
+    const ADDED: [&'static [u8]; 2] = [&[0], &[0]];
 }
 
 impl Record for RunRecord {
-    const NEW_IN_2: &'static [u8] = &[0];
+    const ADDED: [&'static [u8]; 2] = [&[0], &[0; 5]];
 }
 
 impl Record for RunEnd {
-    const NEW_IN_2: &'static [u8] = &[];
+    const ADDED: [&'static [u8]; 2] = [&[], &[]];
 }
 
 /// A record could not be read.
@@ -280,9 +369,13 @@ pub fn encode<T: Record>(record: &T) -> Result<Vec<u8>, postcard::Error> {
 ///
 /// If the bytes are damaged or of a newer version.
 pub fn decode<T: Record>(bytes: &[u8]) -> Result<T, DecodeError> {
+    let body = body(bytes)?;
     match bytes.first() {
-        Some(1) => whole(&[body(bytes)?, T::NEW_IN_2].concat()),
-        _ => whole(body(bytes)?),
+        Some(version @ 1..VERSION) => {
+            let added = T::ADDED[usize::from(*version) - 1..].concat();
+            whole(&[body, &added].concat())
+        }
+        _ => whole(body),
     }
 }
 
@@ -341,6 +434,15 @@ mod tests {
         let run: RunRecord = decode(RUN).unwrap();
         assert_eq!((run.flow.as_str(), run.seed, run.resumes), ("F", 42, None));
         assert_eq!(run.component, Digest::from_bytes([7; 32]));
+    }
+
+    #[test]
+    fn records_of_version_2_are_read() {
+        let mut bytes = [RUN, &[1, 5, 0]].concat();
+        bytes[0] = 2;
+        let run: RunRecord = decode(&bytes).unwrap();
+        assert_eq!(run.resumes.as_ref().map(|resumed| resumed.run), Some(RunId(5)));
+        assert!(run.grants.is_empty() && run.limits.is_empty() && run.code.is_none());
     }
 
     #[test]

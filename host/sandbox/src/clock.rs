@@ -1,4 +1,9 @@
-//! The time of a task: virtual, so that it is the same in every run and nobody waits for it.
+//! The time of a task: virtual, so that it is the same in every run and nobody waits for it; or
+//! real, where that is granted.
+
+use std::time::Instant;
+use std::time::SystemTime;
+use std::time::UNIX_EPOCH;
 
 /// By how much the clock moves at each look: 1 us. A guest that spins until some time has
 /// passed gets there; a frozen clock would hang it.
@@ -6,6 +11,54 @@ const TICK: u64 = 1_000;
 
 /// One clock for everything a task can ask the time: `task.now`, the wall clock and the
 /// monotonic clock of WASI.
+#[derive(Debug, Clone)]
+pub(crate) enum Clock {
+    /// It moves with looks and waits alone.
+    Virtual(VirtualClock),
+    /// The host's; the moment is that of the task's start.
+    Real(Instant),
+}
+
+impl Clock {
+    /// Looks at the monotonic clock.
+    pub(crate) fn monotonic(&mut self) -> u64 {
+        match self {
+            Self::Virtual(clock) => clock.monotonic(),
+            Self::Real(start) => nanoseconds(start.elapsed()),
+        }
+    }
+
+    /// Looks at the wall clock: nanoseconds since 1970.
+    pub(crate) fn wall(&mut self) -> u64 {
+        match self {
+            Self::Virtual(clock) => clock.wall(),
+            Self::Real(_) => {
+                nanoseconds(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+            }
+        }
+    }
+
+    /// Says that the monotonic clock shows `deadline` now, or more. A real one does so by itself.
+    pub(crate) fn wait_until(&mut self, deadline: u64) {
+        if let Self::Virtual(clock) = self {
+            clock.wait_until(deadline);
+        }
+    }
+
+    /// The smallest difference that two looks can show.
+    pub(crate) fn resolution(&self) -> u64 {
+        match self {
+            Self::Virtual(_) => TICK,
+            Self::Real(_) => 1,
+        }
+    }
+}
+
+fn nanoseconds(span: std::time::Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// A clock that is the same in every run.
 #[derive(Debug, Clone)]
 pub(crate) struct VirtualClock {
     /// The wall clock's time at the start, in nanoseconds since 1970.
@@ -35,11 +88,6 @@ impl VirtualClock {
     /// Waits until the monotonic clock shows `deadline`: jumps there. Never goes back.
     pub(crate) fn wait_until(&mut self, deadline: u64) {
         self.elapsed = self.elapsed.max(deadline);
-    }
-
-    /// The smallest difference that two looks can show.
-    pub(crate) fn resolution() -> u64 {
-        TICK
     }
 }
 

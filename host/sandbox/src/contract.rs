@@ -33,6 +33,9 @@ pub(crate) const WIT: &str = include_str!("../../../wit/flow.wit");
 /// The most random bytes that one `task.random` may draw.
 const MAX_RANDOM: u32 = 65_536;
 
+/// The import by which a task learns what is different in every run, though nothing is granted.
+pub const RUN_ID: &str = "wflow:flow/task.run-id";
+
 /// Why a guest says that its task failed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, ComponentType, Lift)]
 #[component(record)]
@@ -117,19 +120,21 @@ fn link_task(task: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
             frames: task.frames.clone(),
         },))
     })?;
-    task.func_wrap("run-id", |cx: Context<'_>, (): ()| -> Return<Arc<str>> {
+    task.func_wrap("run-id", |mut cx: Context<'_>, (): ()| -> Return<Arc<str>> {
         let task = cx.data().task.as_ref().ok_or_else(|| outside_a_task("task.run-id"))?;
-        Ok((task.run_id.clone(),))
+        let run_id = task.run_id.clone();
+        cx.data_mut().let_in(RUN_ID);
+        Ok((run_id,))
     })?;
     task.func_wrap("now", |mut cx: Context<'_>, (): ()| -> Return<u64> {
-        Ok((cx.data_mut().clock.wall(),))
+        Ok((cx.data_mut().clock("wflow:flow/task.now").wall(),))
     })?;
     task.func_wrap("random", |mut cx: Context<'_>, (count,): (u32,)| -> Return<Vec<u8>> {
         if count > MAX_RANDOM {
             let text = format!("`task.random` was asked for {count} bytes; at most {MAX_RANDOM}");
             return Err(Violation(text).into());
         }
-        Ok((cx.data_mut().random().bytes(count as usize),))
+        Ok((cx.data_mut().random("wflow:flow/task.random").bytes(count as usize)?,))
     })?;
     task.func_wrap(
         "log",

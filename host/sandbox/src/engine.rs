@@ -50,6 +50,11 @@ const WASM_STACK: usize = 1 << 20;
 /// Frames of a backtrace.
 pub(crate) const BACKTRACE_FRAMES: NonZeroUsize = NonZeroUsize::new(64).unwrap();
 
+/// The engine, with the version of what guests can observe of it: how random numbers follow from the
+/// seed, how clocks move, what is answered where nothing is granted. It is part of what outcomes of
+/// tasks follow from, so the last number is raised when any of that changes.
+pub const ENGINE: &str = "wasmtime 48.0.8, wflow guest 1";
+
 /// How a [`Sandbox`] is made.
 #[derive(Debug, Clone)]
 pub struct SandboxOptions {

@@ -8,9 +8,11 @@ use wasmtime::component::ComponentType;
 use wasmtime::component::Lift;
 use wasmtime::component::Lower;
 
+use crate::Access;
+
 /// What a task may know of itself. One is made for each task; the texts that are the same for
 /// a million of them are shared.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct TaskContext {
     /// The name of the flow.
     pub flow: Arc<str>,
@@ -28,6 +30,8 @@ pub struct TaskContext {
     pub seed: u64,
     /// The time at which the task begins, as it sees it: nanoseconds since 1970.
     pub logical_time: u64,
+    /// What of the outside it may see or touch.
+    pub access: Access,
 }
 
 /// One foreach that a task is inside of.

@@ -12,6 +12,7 @@
 
 #![deny(missing_docs)]
 
+mod access;
 mod backtrace;
 mod cache;
 mod clock;
@@ -30,9 +31,13 @@ mod trap;
 mod wasi;
 mod world;
 
+pub use access::Access;
+pub use access::AccessError;
 pub use contract::GuestFailure;
+pub use contract::RUN_ID;
 #[doc(hidden)]
 pub use encode::component as encode_component;
+pub use engine::ENGINE;
 pub use engine::Sandbox;
 pub use engine::SandboxOptions;
 pub use engine::engine_config;
@@ -53,3 +58,4 @@ pub use io::Value;
 pub use limits::CancelToken;
 pub use limits::Limits;
 pub use load::Component;
+pub use run::Ended;

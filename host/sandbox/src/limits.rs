@@ -74,7 +74,7 @@ pub(crate) enum Stop {
 }
 
 /// Looks, at every tick of the epoch, whether a guest has to stop.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Watch {
     deadline: Option<Instant>,
     cancel: CancelToken,
@@ -100,7 +100,20 @@ impl Watch {
             Ok(())
         }
     }
+
+    /// Waits until the guest has to stop; for host calls that wait for something else.
+    pub(crate) async fn stopped(&self) -> Stop {
+        loop {
+            if let Err(stop) = self.check() {
+                return stop;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
 }
+
+/// How often a host call that waits looks whether the guest has to stop.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// Counts what a task's instances allocate. wasmtime's own limiter bounds each memory alone;
 /// this one bounds their sum, which is what the machine feels.

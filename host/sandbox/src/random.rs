@@ -6,6 +6,47 @@ use crate::TaskContext;
 /// never changes; a better derivation gets a new one.
 const PURPOSE: &str = "wflow 2026-11-24 random numbers of a task";
 
+/// Where a task has its random numbers from.
+pub(crate) enum Source {
+    /// A generator of its own.
+    Seeded(Random),
+    /// The host, where that is granted.
+    Host,
+}
+
+impl Source {
+    /// Draws bytes.
+    ///
+    /// # Errors
+    ///
+    /// If the host has none to give.
+    pub(crate) fn bytes(&mut self, count: usize) -> Result<Vec<u8>, NoEntropy> {
+        let mut bytes = vec![0; count];
+        match self {
+            Self::Seeded(random) => random.fill(&mut bytes),
+            Self::Host => getrandom::fill(&mut bytes).map_err(NoEntropy)?,
+        }
+        Ok(bytes)
+    }
+
+    /// Draws a number.
+    ///
+    /// # Errors
+    ///
+    /// If the host has none to give.
+    pub(crate) fn number(&mut self) -> Result<u64, NoEntropy> {
+        Ok(match self {
+            Self::Seeded(random) => random.number(),
+            Self::Host => getrandom::u64().map_err(NoEntropy)?,
+        })
+    }
+}
+
+/// The host has no random numbers.
+#[derive(Debug, thiserror::Error)]
+#[error("the host has no random numbers to give: {0}")]
+pub(crate) struct NoEntropy(getrandom::Error);
+
 /// A generator whose numbers follow from the run's seed and the identity of the task alone:
 /// the extendable output of BLAKE3, which is a stream cipher in all but name, so siblings
 /// share nothing and a second run draws the same.
@@ -31,14 +72,12 @@ impl Random {
     }
 
     /// Draws bytes.
-    pub(crate) fn bytes(&mut self, count: usize) -> Vec<u8> {
-        let mut bytes = vec![0; count];
-        self.0.fill(&mut bytes);
-        bytes
+    fn fill(&mut self, bytes: &mut [u8]) {
+        self.0.fill(bytes);
     }
 
     /// Draws a number.
-    pub(crate) fn number(&mut self) -> u64 {
+    fn number(&mut self) -> u64 {
         let mut bytes = [0; 8];
         self.0.fill(&mut bytes);
         u64::from_le_bytes(bytes)
@@ -59,7 +98,14 @@ mod tests {
             frames: Vec::new(),
             seed: 7,
             logical_time: 0,
+            access: crate::Access::none(),
         }
+    }
+
+    fn bytes(random: &mut Random, count: usize) -> Vec<u8> {
+        let mut bytes = vec![0; count];
+        random.fill(&mut bytes);
+        bytes
     }
 
     #[test]
@@ -81,7 +127,7 @@ mod tests {
     #[test]
     fn the_numbers_never_change() {
         // Golden: runs recorded by earlier versions must reproduce.
-        assert_eq!(Random::of(&task()).bytes(4), GOLDEN);
+        assert_eq!(bytes(&mut Random::of(&task()), 4), GOLDEN);
     }
 
     const GOLDEN: [u8; 4] = [169, 92, 166, 201];
@@ -89,7 +135,7 @@ mod tests {
     #[test]
     fn pieces_join_to_the_whole() {
         let mut pieces = Random::of_describe();
-        let joined = [pieces.bytes(3), pieces.bytes(100)].concat();
-        assert_eq!(joined, Random::of_describe().bytes(103));
+        let joined = [bytes(&mut pieces, 3), bytes(&mut pieces, 100)].concat();
+        assert_eq!(joined, bytes(&mut Random::of_describe(), 103));
     }
 }

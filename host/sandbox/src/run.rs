@@ -25,6 +25,20 @@ const DESCRIBE_MEMORY: u64 = 256 << 20;
 /// How long the answer of `describe` may be.
 const DESCRIBE_ANSWER: usize = 16 << 20;
 
+/// What is left of a task when it has ended.
+pub struct Ended {
+    /// What it read and wrote through, handed back.
+    pub io: Box<dyn TaskIo>,
+    /// How it ended. What was put must be forgotten if that is an error.
+    pub outcome: Result<(), TaskError>,
+    /// The imports through which something came in that a second run may see differently, in
+    /// order: those of grants that let the outside in, and [`RUN_ID`](crate::RUN_ID).
+    pub outside: Vec<&'static str>,
+    /// Whether it was refused memory or a larger table, so that with a higher limit it may have
+    /// done something else.
+    pub refused: bool,
+}
+
 impl Component {
     /// Asks the flow what it is: its graph as a JSON document, not looked at here.
     ///
@@ -70,18 +84,14 @@ impl Component {
     /// a stack of 2 MiB, of which the guest may use one.
     ///
     /// What the task reads and writes goes through `io`, which is handed back whatever
-    /// happens. What was put must be forgotten if the result is an error.
-    ///
-    /// # Errors
-    ///
-    /// If the task does not return ok.
+    /// happens.
     pub fn run(
         &self,
         task: TaskContext,
         limits: &Limits,
         cancel: &CancelToken,
         io: Box<dyn TaskIo>,
-    ) -> (Box<dyn TaskIo>, Result<(), TaskError>) {
+    ) -> Ended {
         let step = task.step.clone();
         let mut store = self.store(State::of_task(task, io, limits, cancel), limits);
         let outcome = match self.call_run(&mut store, &step) {
@@ -92,9 +102,12 @@ impl Component {
             }),
             Err(error) => Err(trap::explain(&error, store.data(), limits)),
         };
+        let state = store.into_data();
+        let outside = state.outside().to_vec();
+        let refused = state.limiter.refused_memory().is_some() || state.limiter.refused_table();
         // Host calls that take it out put it back before they return.
-        let io = store.into_data().io.expect("no host call is running");
-        (io, outcome)
+        let io = state.io.expect("no host call is running");
+        Ended { io, outcome, outside, refused }
     }
 
     fn call_run(

@@ -1,19 +1,27 @@
 //! What the host keeps for one instance while it lives.
 
+use std::time::Instant;
+
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::filesystem::WasiFilesystemCtx;
+use wasmtime_wasi::runtime::in_tokio;
 use wasmtime_wasi::sockets::WasiSocketsCtx;
 
+use crate::Access;
 use crate::CancelToken;
 use crate::Channel;
 use crate::Limits;
 use crate::TaskContext;
 use crate::TaskIo;
+use crate::clock::Clock;
 use crate::clock::VirtualClock;
 use crate::contract::GuestFailure;
 use crate::limits::Limiter;
+use crate::limits::Stop;
 use crate::limits::Watch;
 use crate::random::Random;
+use crate::random::Source;
+use crate::wasi::Http;
 
 /// The state of one instance. Everything in it is cheap to make, or made when it is first
 /// needed: a task that asks for nothing pays for nothing.
@@ -23,9 +31,13 @@ pub(crate) struct State {
     /// What the task reads and writes; none while a flow is described, and for the moment in
     /// which a call works with it.
     pub(crate) io: Option<Box<dyn TaskIo>>,
-    pub(crate) clock: VirtualClock,
-    random: Option<Random>,
-    /// Readers, writers and timers.
+    /// What of the outside the task may see or touch.
+    pub(crate) access: Access,
+    /// The imports through which it did so.
+    outside: Vec<&'static str>,
+    pub(crate) clock: Clock,
+    random: Option<Source>,
+    /// Readers, writers and timers; files, streams and sockets where they are granted.
     pub(crate) table: ResourceTable,
     pub(crate) limiter: Limiter,
     pub(crate) watch: Watch,
@@ -35,10 +47,12 @@ pub(crate) struct State {
     pub(crate) failure: Option<GuestFailure>,
     /// The end of standard error, for the report of a trap.
     pub(crate) stderr: Tail,
-    /// No folders. WASI wants to see that for itself.
-    pub(crate) no_files: WasiFilesystemCtx,
-    /// No sockets. Made when somebody asks.
-    pub(crate) no_sockets: Option<WasiSocketsCtx>,
+    /// The folders that are granted.
+    pub(crate) files: WasiFilesystemCtx,
+    /// The sockets that are granted. Made when somebody asks.
+    pub(crate) sockets: Option<WasiSocketsCtx>,
+    /// What HTTP needs. Made when somebody asks.
+    pub(crate) http: Option<Box<Http>>,
 }
 
 impl State {
@@ -49,21 +63,29 @@ impl State {
         limits: &Limits,
         cancel: &CancelToken,
     ) -> Self {
-        let clock = VirtualClock::new(task.logical_time);
-        Self { task: Some(task), io: Some(io), ..Self::bare(clock, limits, cancel) }
+        let access = task.access.clone();
+        let clock = match access.clock() {
+            true => Clock::Real(Instant::now()),
+            false => Clock::Virtual(VirtualClock::new(task.logical_time)),
+        };
+        let files = access.files();
+        let bare = Self::bare(clock, limits, cancel);
+        Self { task: Some(task), io: Some(io), access, files, ..bare }
     }
 
     /// For the description of a flow: nobody, with nothing, in 1970.
     pub(crate) fn of_describe(limits: &Limits) -> Self {
-        Self::bare(VirtualClock::new(0), limits, &CancelToken::new())
+        Self::bare(Clock::Virtual(VirtualClock::new(0)), limits, &CancelToken::new())
     }
 
-    fn bare(clock: VirtualClock, limits: &Limits, cancel: &CancelToken) -> Self {
+    fn bare(clock: Clock, limits: &Limits, cancel: &CancelToken) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles as usize);
         Self {
             task: None,
             io: None,
+            access: Access::none(),
+            outside: Vec::new(),
             clock,
             random: None,
             table,
@@ -72,16 +94,58 @@ impl State {
             started: false,
             failure: None,
             stderr: Tail::default(),
-            no_files: WasiFilesystemCtx::default(),
-            no_sockets: None,
+            files: WasiFilesystemCtx::default(),
+            sockets: None,
+            http: None,
         }
     }
 
-    /// The generator of this task.
-    pub(crate) fn random(&mut self) -> &mut Random {
-        let task = &self.task;
-        self.random
-            .get_or_insert_with(|| task.as_ref().map_or_else(Random::of_describe, Random::of))
+    /// Where this task has its random numbers from, as it is asked through `import`.
+    pub(crate) fn random(&mut self, import: &'static str) -> &mut Source {
+        let real = self.access.random();
+        if real {
+            self.let_in(import);
+        }
+        self.random.get_or_insert_with(|| match &self.task {
+            _ if real => Source::Host,
+            Some(task) => Source::Seeded(Random::of(task)),
+            None => Source::Seeded(Random::of_describe()),
+        })
+    }
+
+    /// The clock of this task, as it is looked at through `import`.
+    pub(crate) fn clock(&mut self, import: &'static str) -> &mut Clock {
+        if self.access.clock() {
+            self.let_in(import);
+        }
+        &mut self.clock
+    }
+
+    /// Notes that something came in from outside.
+    pub(crate) fn let_in(&mut self, import: &'static str) {
+        if let Err(place) = self.outside.binary_search(&import) {
+            self.outside.insert(place, import);
+        }
+    }
+
+    /// The imports through which something came in from outside, in order.
+    pub(crate) fn outside(&self) -> &[&'static str] {
+        &self.outside
+    }
+
+    /// Waits for something outside, and for no longer than the task may run.
+    pub(crate) fn wait<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut ResourceTable) -> T,
+    ) -> Result<T, Stop> {
+        let Self { watch, table, .. } = self;
+        in_tokio(async {
+            tokio::select! {
+                biased;
+                done = work(table) => Ok(done),
+                stop = watch.stopped() => Err(stop),
+            }
+        })
     }
 
     /// Takes text that the guest wrote, by whichever way. A flow that is being described has

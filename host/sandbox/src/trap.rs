@@ -6,6 +6,7 @@ use crate::error::TaskError;
 use crate::error::Trap;
 use crate::limits::Limits;
 use crate::limits::Stop;
+use crate::random::NoEntropy;
 use crate::state::State;
 use crate::wasi::Exit;
 
@@ -23,6 +24,9 @@ pub(crate) fn explain(error: &wasmtime::Error, state: &State, limits: &Limits) -
     }
     if let Some(Violation(message)) = error.downcast_ref::<Violation>() {
         return TaskError::BrokeRule { message: message.clone(), backtrace: trace.text };
+    }
+    if let Some(error) = error.downcast_ref::<NoEntropy>() {
+        return TaskError::Host(error.to_string());
     }
     let trap = |reason: &str, trace: Trace| {
         Box::new(Trap {

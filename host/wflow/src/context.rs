@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 use std::time::UNIX_EPOCH;
 
+use wflow_model::Digest;
 use wflow_model::Name;
 use wflow_model::graph::Graph;
 use wflow_model::name::excerpt;
@@ -12,13 +13,14 @@ use wflow_model::record::Artifacts;
 use wflow_model::record::RunId;
 use wflow_model::record::Timestamp;
 use wflow_model::task::StepIndex;
+use wflow_sandbox::Access;
 use wflow_sandbox::Problem;
 use wflow_sandbox::Value;
-use wflow_store::RunWriter;
 use wflow_store::Store;
 
 use crate::event::Observer;
 use crate::options::Policy;
+use crate::output::Output;
 
 /// A run that is going on.
 pub(crate) struct RunContext {
@@ -32,7 +34,11 @@ pub(crate) struct RunContext {
     pub(crate) formats: [Arc<str>; 2],
     pub(crate) parameters: Artifacts,
     pub(crate) store: Store,
-    pub(crate) writer: RunWriter,
+    pub(crate) output: Output,
+    /// What its tasks may see or touch of the outside.
+    pub(crate) access: Access,
+    /// What of a task's key is the same for all of them.
+    pub(crate) key: Digest,
     pub(crate) policy: Policy,
     pub(crate) observer: Arc<dyn Observer + Send + Sync>,
 }

@@ -10,6 +10,7 @@ use std::thread;
 use wflow_model::graph::Transition;
 use wflow_model::record::TaskRecord;
 use wflow_sandbox::CancelToken;
+use wflow_store::RunWriter;
 use wflow_store::StoreError;
 
 use crate::context::RunContext;
@@ -46,6 +47,7 @@ struct State {
 /// Runs tasks on worker threads until the flow has ended.
 pub(crate) struct Driver<'a> {
     run: &'a RunContext,
+    writer: &'a RunWriter,
     executor: &'a dyn Executor,
     /// What the run took over before it began, if it resumes another.
     replay: Option<&'a Replay>,
@@ -57,6 +59,7 @@ pub(crate) struct Driver<'a> {
 impl<'a> Driver<'a> {
     pub(crate) fn new(
         run: &'a RunContext,
+        writer: &'a RunWriter,
         executor: &'a dyn Executor,
         scheduler: Scheduler<Environment, Arc<Items>>,
         replay: Option<&'a Replay>,
@@ -64,7 +67,7 @@ impl<'a> Driver<'a> {
     ) -> Self {
         let end = scheduler.is_done().then_some(End::Done);
         let state = Mutex::new(State { scheduler, end, tasks: 0, waiting: 0 });
-        Self { run, executor, replay, cancel, state, changed: Condvar::new() }
+        Self { run, writer, executor, replay, cancel, state, changed: Condvar::new() }
     }
 
     /// Runs all tasks; returns how many were executed, and why there are no more.
@@ -144,11 +147,11 @@ impl<'a> Driver<'a> {
                     let body = self.run.step_name(*body);
                     observer.event(&Event::ForeachOpened { step, task: id, body, width: *width });
                 }
-                self.run.writer.append(record)?;
+                self.writer.append(record)?;
                 observer.event(&Event::TaskFinished { step, task: id });
             }
             Execution::Failed(record) => {
-                self.run.writer.append(record)?;
+                self.writer.append(record)?;
                 if let Some(failure) = record.failure() {
                     observer.event(&Event::TaskFailed { step, task: id, failure });
                 }

@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 
 use wflow_model::graph::InvalidFlow;
+use wflow_sandbox::AccessError;
 use wflow_sandbox::DescribeError;
 use wflow_sandbox::LoadError;
 use wflow_sandbox::SandboxError;
 use wflow_store::StoreError;
 
 use crate::bind::ParameterError;
+use crate::granting::Ungranted;
 use crate::resume::ResumeError;
 
 /// A flow could not be loaded.
@@ -57,6 +59,12 @@ pub enum RunError {
     /// There is nothing to resume, or this flow cannot resume it. Nothing has begun.
     #[error(transparent)]
     Resume(#[from] ResumeError),
+    /// The flow wishes for what it is not granted. Nothing has begun.
+    #[error(transparent)]
+    Ungranted(#[from] Ungranted),
+    /// Something is granted that is not there. Nothing has begun.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// It was cancelled while it took over the tasks to be reused. No run has begun.
     #[error("cancelled before the run began: nothing has changed")]
     Cancelled,

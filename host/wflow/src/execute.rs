@@ -9,6 +9,7 @@ use wflow_model::record::Outcome;
 use wflow_model::record::TaskRecord;
 use wflow_sandbox::CancelToken;
 use wflow_sandbox::Component;
+use wflow_sandbox::Ended;
 use wflow_sandbox::TaskContext;
 use wflow_store::StoreError;
 
@@ -60,19 +61,20 @@ impl Executor for LocalExecutor {
     fn execute(&self, task: &Task, cancel: &CancelToken) -> Result<Execution, StoreError> {
         if task.inputs.is_some() {
             // A join reads its inputs from the store.
-            self.run.writer.flush()?;
+            self.run.output.flush()?;
         }
         let started = now();
         let session = Box::new(Session::new(&self.run, task));
         let limits = &self.run.policy.limits;
         let slot = self.slots.take();
-        let (io, result) = self.component.run(self.context(task), limits, cancel, session);
+        let ended = self.component.run(self.context(task), limits, cancel, session);
         drop(slot);
+        let Ended { io, outcome, outside, refused } = ended;
         let io: Box<dyn std::any::Any> = io;
         let Ok(mut session) = io.downcast::<Session>() else {
             unreachable!("the sandbox hands back the session that it was given")
         };
-        let decision = match result {
+        let decision = match outcome {
             Ok(()) => decide(&session),
             Err(error) => match error.failure() {
                 None => return Ok(Execution::Cancelled),
@@ -88,6 +90,7 @@ impl Executor for LocalExecutor {
             Ok(decision) => (Outcome::Done, Some(decision)),
             Err(failure) => (Outcome::Failed(failure), None),
         };
+        let trace = decision.is_some().then(|| Box::new(session.trace(&outside, refused)));
         let [stdout, stderr] = session.finish_logs();
         let mut record = TaskRecord {
             id: task.id.clone(),
@@ -102,6 +105,7 @@ impl Executor for LocalExecutor {
             stdout: self.keep_log(stdout)?,
             stderr: self.keep_log(stderr)?,
             origin: None,
+            trace,
         };
         let hands_on =
             Environment::after(task.inherits.as_ref(), task.inputs.as_ref(), &mut record);
@@ -130,13 +134,14 @@ impl LocalExecutor {
             frames: task.frames.iter().map(frame).collect(),
             seed: run.policy.seed,
             logical_time: run.policy.logical_time,
+            access: run.access.clone(),
         }
     }
 
     fn keep_log(&self, (text, dropped): (Vec<u8>, u64)) -> Result<Log, StoreError> {
         let text = match text.as_slice() {
             [] => None,
-            text => Some(self.run.writer.put(self.run.format("text/plain"), text)?),
+            text => Some(self.run.output.put(self.run.format("text/plain"), text)?),
         };
         Ok(Log { text, dropped })
     }

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use wflow_model::Digest;
+use wflow_model::Grants;
 use wflow_model::graph::Graph;
+use wflow_sandbox::Access;
 use wflow_sandbox::Component;
 use wflow_sandbox::Sandbox;
 use wflow_sandbox::SandboxOptions;
@@ -17,6 +19,9 @@ use crate::bind::Arguments;
 use crate::bind::ParameterError;
 use crate::error::FlowError;
 use crate::error::HostError;
+use crate::error::RunError;
+use crate::granting;
+use crate::granting::Ungranted;
 use crate::options::ParameterInput;
 use crate::options::cores;
 use crate::slots::Slots;
@@ -140,6 +145,21 @@ impl Flow {
     /// If one is missing, unknown, not of its parameter's type, or no file that can be read.
     pub fn arguments(&self, inputs: &[ParameterInput]) -> Result<Arguments, ParameterError> {
         bind::bind(self.graph.parameters(), inputs)
+    }
+
+    /// Looks whether the flow has all that it wishes for. [`Flow::run`] does this by itself.
+    ///
+    /// # Errors
+    ///
+    /// With every wish that is not granted.
+    pub fn check_grants(&self, grants: &Grants) -> Result<(), Ungranted> {
+        granting::check(&self.graph, grants)
+    }
+
+    /// Opens what is granted to the flow.
+    pub(crate) fn open(&self, grants: &Grants) -> Result<Access, RunError> {
+        self.check_grants(grants)?;
+        Ok(Access::open(grants)?)
     }
 
     pub(crate) fn shared_graph(&self) -> &Arc<Graph> {

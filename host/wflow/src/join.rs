@@ -1,11 +1,13 @@
 //! What a join reads of the tasks that it joins.
 
 use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::thread;
 use std::thread::JoinHandle;
 
+use wflow_model::Digest;
 use wflow_model::Name;
 use wflow_model::name::excerpt;
 use wflow_model::record::Artifact;
@@ -19,6 +21,7 @@ use crate::context::RunContext;
 use crate::context::check_crossing;
 use crate::context::refused;
 use crate::schedule::Inputs;
+use crate::trace::Hasher;
 
 /// How many inputs are looked up at once.
 const BATCH: usize = 1024;
@@ -40,10 +43,19 @@ const ASKED: usize = 64;
 pub(crate) struct JoinInputs {
     inputs: Arc<Inputs>,
     ahead: VecDeque<Ahead>,
+    /// What was found of each artifact so far, for the digest of what was read.
+    found: HashMap<String, Found>,
 }
 
-/// One artifact of some inputs.
-type Values = Result<Vec<Option<Value>>, Problem>;
+/// What was found of one artifact, from the first input on.
+struct Found {
+    /// How many inputs are in the digest.
+    inputs: usize,
+    hasher: Hasher,
+}
+
+/// One artifact of some inputs, with its digests.
+type Values = Result<Vec<Option<(Digest, Value)>>, Problem>;
 
 /// What the guest will probably ask next, read while it works on the answer before.
 struct Ahead {
@@ -55,7 +67,7 @@ struct Ahead {
 
 impl JoinInputs {
     pub(crate) fn new(inputs: Arc<Inputs>) -> Self {
-        Self { inputs, ahead: VecDeque::new() }
+        Self { inputs, ahead: VecDeque::new(), found: HashMap::new() }
     }
 
     pub(crate) fn count(&self) -> u32 {
@@ -79,7 +91,7 @@ impl JoinInputs {
         name: &str,
         first: u32,
         max: u32,
-    ) -> Values {
+    ) -> Result<Vec<Option<Value>>, Problem> {
         let ahead = self.ahead.pop_front().filter(|ahead| {
             (ahead.first, ahead.name.as_str()) == (first, name) && ahead.max <= max
         });
@@ -104,7 +116,58 @@ impl JoinInputs {
             self.ahead.push_back(ahead);
             next = next.saturating_add(max);
         }
-        Ok(values)
+        self.note(name, first, &values);
+        Ok(values.into_iter().map(|value| value.map(|(_, value)| value)).collect())
+    }
+
+    /// Takes what was found into the digest of that artifact, if it is what comes next.
+    fn note(&mut self, name: &str, first: u32, values: &[Option<(Digest, Value)>]) {
+        if first == 0 && !self.found.contains_key(name) {
+            let found = Found { inputs: 0, hasher: Hasher::new() };
+            self.found.insert(name.to_owned(), found);
+        }
+        if let Some(found) = self.found.get_mut(name)
+            && found.inputs == first as usize
+        {
+            for value in values {
+                found.hasher.digest(value.as_ref().map(|(digest, _)| digest));
+            }
+            found.inputs += values.len();
+        }
+    }
+
+    /// The digest of one artifact of all inputs.
+    pub(crate) fn digest(&mut self, run: &RunContext, name: &str) -> Result<Digest, Problem> {
+        if let Some(found) = self.found.get(name)
+            && found.inputs == self.inputs.len()
+        {
+            return Ok(found.hasher.finish());
+        }
+        // Not all were read, or not in order.
+        let mut hasher = Hasher::new();
+        let mut position = 0;
+        while position < self.inputs.len() {
+            let tasks = tasks(&self.inputs, position, BATCH);
+            position += tasks.len();
+            for artifact in run.store.resolve_many(run.run, &tasks, name).map_err(refused)? {
+                hasher.digest(artifact.map(|artifact| artifact.digest).as_ref());
+            }
+        }
+        Ok(hasher.finish())
+    }
+
+    /// The digest of all artifacts of all inputs.
+    pub(crate) fn digest_of_all(&self, run: &RunContext) -> Result<Digest, Problem> {
+        let mut hasher = Hasher::new();
+        self.each_visible(run, |artifacts| {
+            // Some of them come from elsewhere than others: put into one order.
+            let artifacts: BTreeMap<&Name, &Artifact> = artifacts.collect();
+            hasher.number(artifacts.len() as u64);
+            for (name, artifact) in artifacts {
+                hasher.text(name).digest(Some(&artifact.digest));
+            }
+        })?;
+        Ok(hasher.finish())
     }
 
     /// Begins to read what comes next; none if there is no thread for it.
@@ -267,8 +330,9 @@ fn read(run: &RunContext, inputs: &Inputs, name: &str, first: u32, max: u32) -> 
                 // Those before it are told first.
                 return if answer.is_empty() { Err(problem) } else { Ok(answer) };
             }
-            let value = artifact.map(|artifact| run.value(&artifact)).transpose()?;
-            bytes += value.as_ref().map_or(0, |value| value.data.len());
+            let value = |artifact: Artifact| Ok((artifact.digest, run.value(&artifact)?));
+            let value = artifact.map(value).transpose()?;
+            bytes += value.as_ref().map_or(0, |(_, value)| value.data.len());
             answer.push(value);
             if bytes >= ANSWER {
                 break;

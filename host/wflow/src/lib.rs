@@ -5,7 +5,8 @@
 //! the tasks produced in a [`Store`]; [`client`] reads it back, while the run is going on or
 //! long after.
 //!
-//! This crate prints nothing, reads no environment variable, and leaves the terminal alone:
+//! This crate prints nothing, reads no environment variable but those that are granted to a flow,
+//! and leaves the terminal alone:
 //! who wants to watch a run gives it an [`event::Observer`].
 
 #![deny(missing_docs)]
@@ -19,10 +20,12 @@ mod error;
 pub mod event;
 mod execute;
 mod flow;
+mod granting;
 mod items;
 mod join;
 mod log;
 mod options;
+mod output;
 mod replay;
 mod resume;
 mod run;
@@ -30,6 +33,7 @@ mod schedule;
 mod session;
 mod shelf;
 mod slots;
+mod trace;
 mod transition;
 
 pub use bind::Arguments;
@@ -40,6 +44,7 @@ pub use error::RunError;
 pub use flow::Flow;
 pub use flow::Host;
 pub use flow::HostOptions;
+pub use granting::Ungranted;
 pub use options::DEFAULT_LOGICAL_TIME;
 pub use options::DEFAULT_MAX_LOG_BYTES;
 pub use options::DEFAULT_MAX_NUM_SPLITS;
@@ -51,6 +56,7 @@ pub use resume::ResumeError;
 pub use run::FailedTask;
 pub use run::RunReport;
 pub use wflow_model as model;
+pub use wflow_sandbox::AccessError;
 pub use wflow_sandbox::CancelToken;
 pub use wflow_sandbox::Limits;
 pub use wflow_store::Collected;

@@ -1,10 +1,13 @@
 //! How a flow is to be run.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::OnceLock;
+use std::time::Duration;
 
+use wflow_model::Grants;
 use wflow_model::Tag;
 use wflow_sandbox::CancelToken;
 use wflow_sandbox::Limits;
@@ -31,6 +34,7 @@ pub struct RunOptions {
     pub(crate) policy: Policy,
     pub(crate) max_workers: usize,
     pub(crate) tags: BTreeSet<Tag>,
+    pub(crate) grants: Grants,
     pub(crate) observer: Arc<dyn Observer + Send + Sync>,
     pub(crate) cancel: CancelToken,
 }
@@ -43,6 +47,21 @@ pub(crate) struct Policy {
     pub(crate) limits: Limits,
     pub(crate) seed: u64,
     pub(crate) logical_time: u64,
+}
+
+impl Policy {
+    /// The limits as the record of a run tells them: each by the name of its option.
+    pub(crate) fn told(&self) -> BTreeMap<String, u64> {
+        let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let limits = [
+            ("memory", Some(self.limits.memory)),
+            ("timeout", self.limits.timeout.map(milliseconds)),
+            ("max-log-size", Some(self.max_log_bytes as u64)),
+            ("max-num-splits", Some(self.max_num_splits.into())),
+        ];
+        let told = limits.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        told.collect()
+    }
 }
 
 /// A value that is given for a parameter, as text, and where that text comes from.
@@ -96,6 +115,7 @@ impl Default for RunOptions {
                 logical_time: DEFAULT_LOGICAL_TIME,
             },
             tags: BTreeSet::new(),
+            grants: Grants::NONE,
             max_workers: cores(),
             observer: Arc::new(()),
             cancel: CancelToken::new(),
@@ -144,6 +164,13 @@ impl RunOptions {
     #[must_use]
     pub fn tag(mut self, tag: Tag) -> Self {
         self.tags.insert(tag);
+        self
+    }
+
+    /// What of the outside the tasks may see or touch; by default nothing.
+    #[must_use]
+    pub fn grants(mut self, grants: Grants) -> Self {
+        self.grants = grants;
         self
     }
 

@@ -16,6 +16,7 @@ use wflow_model::record::Outcome;
 use wflow_model::record::TaskRecord;
 use wflow_model::task::StepIndex;
 use wflow_sandbox::CancelToken;
+use wflow_store::RunWriter;
 use wflow_store::StoreError;
 
 use crate::context::RunContext;
@@ -35,6 +36,7 @@ type Onward = Advance<Environment, Arc<Items>>;
 pub(crate) struct Replay {
     /// The run that resumes.
     pub(crate) run: Arc<RunContext>,
+    pub(crate) writer: Arc<RunWriter>,
     /// The run that is resumed, and the component that it ran.
     pub(crate) origin: Origin,
     /// For each step the step of the origin whose tasks stand for its own, if there is one.
@@ -76,13 +78,13 @@ impl Replay {
                     let count = &mut self.counts[task.id.step.get()];
                     count.all += 1;
                     count.trusted += u64::from(record.origin.as_ref().is_some_and(other));
-                    self.run.writer.append(&record)?;
+                    self.writer.append(&record)?;
                     scheduler.finish(task, onward);
                 }
             }
         }
         scheduler.recall();
-        self.run.writer.flush()?;
+        self.writer.flush()?;
         Ok(true)
     }
 

@@ -145,6 +145,7 @@ impl Flow {
         if let Some(given) = options.parameters.first() {
             return Err(ResumeError::Given(given.name.clone()).into());
         }
+        let access = self.open(&options.grants)?;
         let origin = self.origin(store, resume)?;
         let id = origin.summary.id;
         // Nobody removes it as long as its tasks are read.
@@ -164,13 +165,14 @@ impl Flow {
             }),
             ..self.record(self.parameters_of(&origin, &added, &writer)?, &options)
         };
-        let run = RunInProgress::new(self, store, writer, &record, &options);
+        let run = RunInProgress::new(self, store, writer, access, &record, &options);
         let reusable = |(step, before): (usize, &Before)| match before {
             Before::Same(old) if from.is_none_or(|from| from.get() != step) => Some(*old),
             _ => None,
         };
         let mut replay = Replay {
             run: Arc::clone(&run.context),
+            writer: Arc::clone(&run.writer),
             origin: Origin { run: id, component: origin.record.component },
             steps: before.iter().enumerate().map(reusable).collect(),
             only: resume.only_unchanged.then(|| self.digest()),

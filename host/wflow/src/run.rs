@@ -14,6 +14,7 @@ use wflow_model::record::RunEnd;
 use wflow_model::record::RunId;
 use wflow_model::record::RunRecord;
 use wflow_model::record::RunStatus;
+use wflow_sandbox::Access;
 use wflow_store::RunWriter;
 use wflow_store::Store;
 use wflow_store::StoreError;
@@ -30,8 +31,10 @@ use crate::execute::LocalExecutor;
 use crate::items::Items;
 use crate::options::Policy;
 use crate::options::RunOptions;
+use crate::output::Output;
 use crate::replay::Replay;
 use crate::schedule::Scheduler;
+use crate::trace;
 
 /// How a run ended. Everything it tells of is on disk.
 #[derive(Debug, Clone)]
@@ -74,15 +77,16 @@ impl Flow {
     ///
     /// # Errors
     ///
-    /// If a parameter is wrong, or the store fails.
+    /// If a parameter is wrong, if the flow wishes for what is not granted, or the store fails.
     pub fn run(&self, store: &Store, options: RunOptions) -> Result<RunReport, RunError> {
         let arguments = match &options.arguments {
             Some(arguments) => arguments.clone(),
             None => self.arguments(&options.parameters)?,
         };
+        let access = self.open(&options.grants)?;
         let writer = store.reserve(now())?;
         let record = self.record(arguments.store(&writer)?, &options);
-        let run = RunInProgress::new(self, store, writer, &record, &options);
+        let run = RunInProgress::new(self, store, writer, access, &record, &options);
         run.begin(&record, &options.tags)?;
         let scheduler = Scheduler::new(Arc::clone(self.shared_graph()));
         run.complete(scheduler, None, options)
@@ -99,6 +103,11 @@ impl Flow {
             logical_time: options.policy.logical_time,
             host_version: env!("CARGO_PKG_VERSION").to_owned(),
             resumes: None,
+            grants: options.grants.clone(),
+            limits: options.policy.told(),
+            engine: wflow_sandbox::ENGINE.to_owned(),
+            reuse: false,
+            code: None,
         }
     }
 }
@@ -106,6 +115,7 @@ impl Flow {
 /// A run between its reservation and its end.
 pub(crate) struct RunInProgress {
     pub(crate) context: Arc<RunContext>,
+    pub(crate) writer: Arc<RunWriter>,
     executor: LocalExecutor,
 }
 
@@ -114,9 +124,11 @@ impl RunInProgress {
         flow: &Flow,
         store: &Store,
         writer: RunWriter,
+        access: Access,
         record: &RunRecord,
         options: &RunOptions,
     ) -> Self {
+        let writer = Arc::new(writer);
         let graph = flow.shared_graph();
         let run = writer.run();
         let context = Arc::new(RunContext {
@@ -128,7 +140,9 @@ impl RunInProgress {
             formats: [cbor::FORMAT.into(), "text/plain".into()],
             parameters: record.parameters.clone(),
             store: store.clone(),
-            writer,
+            output: Output::Run(Arc::clone(&writer)),
+            access,
+            key: trace::run_key(record),
             policy: Policy {
                 seed: record.seed,
                 logical_time: record.logical_time,
@@ -141,14 +155,14 @@ impl RunInProgress {
             component: flow.component().clone(),
             slots: Arc::clone(flow.slots()),
         };
-        Self { context, executor }
+        Self { context, writer, executor }
     }
 
     /// Registers the run: from here on it can be seen.
     pub(crate) fn begin(&self, record: &RunRecord, tags: &BTreeSet<Tag>) -> Result<(), StoreError> {
-        let RunContext { run, writer, observer, .. } = &*self.context;
-        writer.register(record, tags)?;
-        let commits = &writer.commits();
+        let RunContext { run, observer, .. } = &*self.context;
+        self.writer.register(record, tags)?;
+        let commits = &self.writer.commits();
         observer.event(&Event::RunStarted { flow: &record.flow, run: *run, commits });
         Ok(())
     }
@@ -160,9 +174,9 @@ impl RunInProgress {
         replay: Option<&Replay>,
         options: RunOptions,
     ) -> Result<RunReport, RunError> {
-        let Self { context, executor } = self;
+        let Self { context, writer, executor } = self;
         let RunOptions { max_workers, cancel, .. } = options;
-        let driver = Driver::new(&context, &executor, scheduler, replay, cancel);
+        let driver = Driver::new(&context, &writer, &executor, scheduler, replay, cancel);
         let (tasks, end) = driver.drive(max_workers);
         let (status, failed) = match end {
             End::Done => (RunStatus::Done, None),
@@ -171,7 +185,7 @@ impl RunInProgress {
             End::Broken(error) => {
                 // The store may still take the one row that says how the run ended.
                 let end = RunEnd { status: RunStatus::Failed, finished: now(), failed: None };
-                if let Err(error) = context.writer.finish(&end) {
+                if let Err(error) = writer.finish(&end) {
                     tracing::debug!(%error, "the end of the run could not be recorded");
                 }
                 return Err(error.into());
@@ -179,7 +193,7 @@ impl RunInProgress {
         };
         let run = context.run;
         let failed_id = failed.as_ref().map(|record| record.id.clone());
-        context.writer.finish(&RunEnd { status, finished: now(), failed: failed_id })?;
+        writer.finish(&RunEnd { status, finished: now(), failed: failed_id })?;
         context.observer.event(&Event::RunFinished { run, status });
         let failed = failed.and_then(|record| {
             let step = context.step_name(record.id.step).clone();

@@ -9,6 +9,7 @@ use wflow_model::name::excerpt;
 use wflow_model::name::nearest;
 use wflow_model::record::Artifact;
 use wflow_model::record::Artifacts;
+use wflow_model::record::Read;
 use wflow_model::task::StepIndex;
 use wflow_model::task::TaskRef;
 use wflow_sandbox::ArtifactRead;
@@ -18,7 +19,6 @@ use wflow_sandbox::Problem;
 use wflow_sandbox::TaskIo;
 use wflow_sandbox::Value;
 use wflow_store::BlobReader;
-use wflow_store::BlobWriter;
 
 use crate::context::RunContext;
 use crate::context::check_crossing;
@@ -30,7 +30,9 @@ use crate::items::Items;
 use crate::join::JoinInputs;
 use crate::log::LogCapture;
 use crate::log::Speaker;
+use crate::output::Pieces;
 use crate::schedule::Frame;
+use crate::trace::Reads;
 
 /// The most artifacts that one task may set.
 const MAX_ARTIFACTS: usize = 100_000;
@@ -47,6 +49,7 @@ pub(crate) struct Session {
     pub(crate) inputs: Option<JoinInputs>,
     pub(crate) artifacts: Artifacts,
     pub(crate) removed: BTreeSet<Name>,
+    pub(crate) reads: Reads,
     pub(crate) stdout: LogCapture,
     pub(crate) stderr: LogCapture,
 }
@@ -62,6 +65,7 @@ impl Session {
             inputs: task.inputs.clone().map(JoinInputs::new),
             artifacts: Artifacts::new(),
             removed: BTreeSet::new(),
+            reads: Reads::default(),
             stdout: LogCapture::new(Channel::Stdout, limit),
             stderr: LogCapture::new(Channel::Stderr, limit),
         }
@@ -137,10 +141,35 @@ impl Session {
     }
 
     fn visible(&self) -> BTreeSet<Name> {
+        let inherited = self.visible_before().into_iter();
+        let inherited = inherited.filter(|name| !self.removed.contains(name));
+        self.artifacts.keys().cloned().chain(inherited).collect()
+    }
+
+    /// What was visible before the task changed anything.
+    pub(crate) fn visible_before(&self) -> BTreeSet<Name> {
         let inherited = self.inherits.as_ref().map(Environment::visible).unwrap_or_default();
-        let inherited = inherited.into_keys().filter(|name| !self.removed.contains(name));
-        let parameters = self.run.parameters.keys().cloned();
-        self.artifacts.keys().cloned().chain(inherited).chain(parameters).collect()
+        inherited.into_keys().chain(self.run.parameters.keys().cloned()).collect()
+    }
+
+    /// Looks an artifact up for the task itself, and notes that it was read.
+    fn look_up(&mut self, name: &str) -> Result<Artifact, Problem> {
+        let found = self.artifact(name);
+        if self.artifacts.contains_key(name) || self.removed.contains(name) {
+            return found;
+        }
+        if let Ok(name) = Name::new(name) {
+            self.reads.note(Read::Artifact(name));
+        }
+        if found.is_err() {
+            // It is told which names there are, and perhaps what a join has lost.
+            self.reads.note(Read::Names);
+            let joined = self.inherits.as_ref().is_some_and(|all| all.join().is_some());
+            if joined || self.inputs.is_some() {
+                self.reads.note_untold();
+            }
+        }
+        found
     }
 
     /// Whether a name and a format may be set.
@@ -175,6 +204,19 @@ impl Session {
         self.inputs.as_mut().ok_or_else(problem)
     }
 
+    fn note_inputs(&mut self) {
+        if self.inputs.is_some() {
+            self.reads.note(Read::InputSteps);
+        }
+    }
+
+    fn note_input(&mut self, name: &str) {
+        self.note_inputs();
+        if let (Some(_), Ok(name)) = (&self.inputs, Name::new(name)) {
+            self.reads.note(Read::Input(name));
+        }
+    }
+
     /// Completes the two logs.
     pub(crate) fn finish_logs(&mut self) -> [(Vec<u8>, u64); 2] {
         let (run, id) = (Arc::clone(&self.run), self.id.clone());
@@ -191,20 +233,20 @@ fn speaker<'a>(run: &'a RunContext, id: &'a TaskRef) -> Speaker<'a> {
 
 impl TaskIo for Session {
     fn get(&mut self, name: &str) -> Result<Value, Problem> {
-        let artifact = self.artifact(name)?;
+        let artifact = self.look_up(name)?;
         check_crossing(name, &artifact)?;
         self.run.value(&artifact)
     }
 
     fn put(&mut self, name: &str, format: &str, data: &[u8]) -> Result<(), Problem> {
         let name = self.check_put(name, format)?;
-        let artifact = self.run.writer.put(self.run.format(format), data).map_err(refused)?;
+        let artifact = self.run.output.put(self.run.format(format), data).map_err(refused)?;
         self.set(name, artifact);
         Ok(())
     }
 
     fn remove(&mut self, name: &str) -> Result<(), Problem> {
-        self.artifact(name)?;
+        self.look_up(name)?;
         let name = Name::new(name).map_err(|error| Problem::Refused(error.to_string()))?;
         if self.run.parameters.contains_key(&name) {
             return Err(Problem::Refused(format!(
@@ -221,17 +263,18 @@ impl TaskIo for Session {
     }
 
     fn names(&mut self) -> Vec<Arc<str>> {
+        self.reads.note(Read::Names);
         self.visible().into_iter().map(|name| name.as_str().into()).collect()
     }
 
     fn open(&mut self, name: &str) -> Result<Box<dyn ArtifactRead>, Problem> {
-        let artifact = self.artifact(name)?;
+        let artifact = self.look_up(name)?;
         PieceReader::open(&self.run, &artifact)
     }
 
     fn create(&mut self, name: &str, format: &str) -> Result<Box<dyn ArtifactWrite>, Problem> {
         let name = self.check_put(name, format)?;
-        Ok(Box::new(PieceWriter { name, blob: self.run.writer.stream(format) }))
+        Ok(Box::new(PieceWriter { name, pieces: self.run.output.stream(format) }))
     }
 
     fn finish(&mut self, writer: Box<dyn ArtifactWrite>) -> Result<(), Problem> {
@@ -239,12 +282,15 @@ impl TaskIo for Session {
         let Ok(writer) = writer.downcast::<PieceWriter>() else {
             return Err(Problem::Refused("the writer is of another task".to_owned()));
         };
-        let artifact = writer.blob.finish().map_err(refused)?;
+        let artifact = writer.pieces.finish().map_err(refused)?;
         self.set(writer.name, artifact);
         Ok(())
     }
 
     fn item(&mut self, level: u32) -> Result<Value, Problem> {
+        if (level as usize) < self.frames.len() {
+            self.reads.note(Read::Item(level));
+        }
         let frame = self.frames.get(level as usize).ok_or_else(|| {
             Problem::Missing(format!("this task is inside {} foreach", self.frames.len()))
         })?;
@@ -253,10 +299,12 @@ impl TaskIo for Session {
     }
 
     fn input_count(&mut self) -> u32 {
+        self.note_inputs();
         self.inputs.as_ref().map_or(0, JoinInputs::count)
     }
 
     fn input_step(&mut self, index: u32) -> Result<Arc<str>, Problem> {
+        self.note_inputs();
         let task = self.join()?.task(index)?;
         Ok(Arc::clone(&self.run.steps[task.step.get()]))
     }
@@ -267,22 +315,26 @@ impl TaskIo for Session {
         first: u32,
         max: u32,
     ) -> Result<Vec<Option<Value>>, Problem> {
+        self.note_input(name);
         let run = Arc::clone(&self.run);
         self.join()?.get(&run, name, first, max)
     }
 
     fn input_names(&mut self, index: u32) -> Result<Vec<Arc<str>>, Problem> {
+        self.reads.note(Read::Inputs);
         let run = Arc::clone(&self.run);
         self.join()?.names(&run, index)
     }
 
     fn input_open(&mut self, index: u32, name: &str) -> Result<Box<dyn ArtifactRead>, Problem> {
+        self.note_input(name);
         let run = Arc::clone(&self.run);
         let artifact = self.join()?.artifact(&run, index, name)?;
         PieceReader::open(&run, &artifact)
     }
 
     fn merge(&mut self, include: &[String], exclude: &[String]) -> Result<(), Problem> {
+        self.reads.note(Read::Inputs);
         let (run, own) = (Arc::clone(&self.run), std::mem::take(&mut self.artifacts));
         let merged = self.join().and_then(|join| join.merge(&run, &own, include, exclude));
         self.artifacts = own;
@@ -339,11 +391,11 @@ impl ArtifactRead for PieceReader {
 /// An artifact that is written in pieces.
 struct PieceWriter {
     name: Name,
-    blob: BlobWriter,
+    pieces: Pieces,
 }
 
 impl ArtifactWrite for PieceWriter {
     fn write(&mut self, data: &[u8]) -> Result<(), Problem> {
-        self.blob.push(data).map_err(refused)
+        self.pieces.push(data).map_err(refused)
     }
 }

@@ -73,9 +73,11 @@ impl Shelf {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::collections::BTreeSet;
 
     use wflow_model::Digest;
+    use wflow_model::Grants;
     use wflow_model::Name;
     use wflow_model::record::Artifacts;
     use wflow_model::record::Log;
@@ -99,6 +101,7 @@ mod tests {
             stdout: Log::default(),
             stderr: Log::default(),
             origin: None,
+            trace: None,
         }
     }
 
@@ -116,6 +119,11 @@ mod tests {
             logical_time: 0,
             host_version: String::new(),
             resumes: None,
+            grants: Grants::NONE,
+            limits: BTreeMap::new(),
+            engine: String::new(),
+            reuse: false,
+            code: None,
         };
         writer.register(&run, &BTreeSet::new()).unwrap();
         for index in (0..ALL).filter(|index| is_there(*index)) {

@@ -6,6 +6,7 @@ use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
@@ -24,14 +25,20 @@ use wflow::RunError;
 use wflow::RunOptions;
 use wflow::RunReport;
 use wflow::Store;
+use wflow::Ungranted;
 use wflow::event::Event;
 use wflow::event::Observer;
 use wflow::event::StepReuse;
+use wflow::model::Grant;
+use wflow::model::Grants;
 use wflow::model::Tag;
+use wflow::model::grant::Wish;
 use wflow::model::record::RunId;
 use wflow::model::record::RunStatus;
 
 use crate::args::Common;
+use crate::config;
+use crate::config::Config;
 use crate::console::Console;
 use crate::console::failure_text;
 use crate::console::listed;
@@ -64,6 +71,13 @@ pub(crate) struct ExecutionArgs {
     /// Let a task use at most this much memory: bytes, or with a unit as in 512M, 2G [default: 1G]
     #[arg(long, value_name = "SIZE", env = "WFLOW_RUN_MEMORY", hide_env = true, value_parser = quantity::size)]
     memory: Option<u64>,
+    /// Let tasks see or touch something outside: read=PATH[:GUEST], write=PATH[:GUEST],
+    /// env=NAME[=VALUE], net=HOST:PORT, http=HOST, clock, random; may be given many times
+    #[arg(long = "allow", value_name = "GRANT", value_parser = Grant::from_str)]
+    allow: Vec<Grant>,
+    /// Do not look at the file wflow.toml beside the flow
+    #[arg(long)]
+    no_config: bool,
     /// Mark the run with a tag, by which it can be found; may be given many times
     #[arg(long = "tag", value_name = "TAG", value_parser = Tag::new)]
     tags: Vec<Tag>,
@@ -92,6 +106,44 @@ pub(crate) fn with_room(flow: Flow, path: &Path, args: &ExecutionArgs) -> Result
     }
 }
 
+impl ExecutionArgs {
+    /// What is granted: on the command line, and beside the flow.
+    ///
+    /// # Errors
+    ///
+    /// If grants contradict each other, the file beside the flow cannot be used, or the flow asks
+    /// for more.
+    pub(crate) fn grants(&self, flow: &Flow, path: &Path, output: &mut Output) -> Result<Grants> {
+        let given = Grants::new(self.allow.iter().cloned()).map_err(CliError::usage)?;
+        let config = match self.no_config {
+            true => Config::default(),
+            false => Config::beside(path)?,
+        };
+        let grants = given.clone().over(config.grants);
+        let added: Vec<String> = grants
+            .iter()
+            .filter(|grant| !given.iter().any(|given| given == *grant))
+            .map(ToString::to_string)
+            .collect();
+        if !added.is_empty() && !self.quiet {
+            output.talk(&format!("{} grants {}", config::FILE, added.join(", ")));
+        }
+        flow.check_grants(&grants).map_err(|error| ungranted(&error, path))?;
+        Ok(grants)
+    }
+}
+
+/// What to say of a flow that asks for more than it is granted.
+fn ungranted(error: &Ungranted, path: &Path) -> CliError {
+    let flag = |wish: &Wish| format!(" --allow {}", format::shell_word(&wish.grant.to_string()));
+    let flags: String = error.wishes.iter().map(flag).collect();
+    let path = format::shell_word(&path.to_string_lossy());
+    CliError::usage(anyhow!(
+        "{error}\nNo task has run. If you trust the flow with that, run it with\n    \
+         wflow run {path}{flags}"
+    ))
+}
+
 /// A flow on its way, as the command line told it.
 pub(crate) struct Execution<'a> {
     pub(crate) flow: Flow,
@@ -100,6 +152,7 @@ pub(crate) struct Execution<'a> {
     pub(crate) store: Store,
     pub(crate) common: &'a Common,
     pub(crate) args: &'a ExecutionArgs,
+    pub(crate) grants: Grants,
 }
 
 impl Execution<'_> {
@@ -151,6 +204,7 @@ impl Execution<'_> {
             .max_num_splits(args.max_num_splits)
             .max_log_bytes(usize::from(args.max_log_size) << 20)
             .limits(limits)
+            .grants(self.grants.clone())
             .observer(Arc::clone(watch) as Arc<_>)
             .cancel(cancel.clone());
         for tag in &args.tags {
@@ -165,7 +219,8 @@ impl Execution<'_> {
     /// What to say when the run could not go on for a reason of the host's own.
     fn broken(&self, error: RunError, seen: &Seen) -> CliError {
         match error {
-            RunError::Parameter(_) => CliError::usage(error),
+            RunError::Ungranted(error) => ungranted(&error, self.path),
+            RunError::Parameter(_) | RunError::Access(_) => CliError::usage(error),
             RunError::Resume(ref why) if why.is_usage() => CliError::usage(error),
             RunError::Cancelled => CliError::interrupted(error),
             RunError::Resume(_) | RunError::Store(_) => match seen.run {
@@ -189,6 +244,9 @@ impl Execution<'_> {
         }
         words.push(format::shell_word(&self.path.to_string_lossy()));
         words.extend(["--origin".to_owned(), run.to_string()]);
+        for grant in &self.args.allow {
+            words.extend(["--allow".to_owned(), format::shell_word(&grant.to_string())]);
+        }
         words.join(" ")
     }
 

@@ -52,6 +52,7 @@ pub(crate) fn run(common: &Common, words: &[OsString], output: &mut Output) -> R
     }
     let flow = execution::load(&args.flow)?;
     let flow = execution::with_room(flow, &args.flow, &args.execution)?;
+    let grants = args.execution.grants(&flow, &args.flow, output)?;
     let store = flows::open_store(&args.common)?;
     let origin = match &args.origin {
         None => None,
@@ -67,7 +68,7 @@ pub(crate) fn run(common: &Common, words: &[OsString], output: &mut Output) -> R
     };
     let resume = Resume { origin, step: args.step, only_unchanged: args.only_unchanged };
     let (path, common, args) = (&args.flow, &args.common, &args.execution);
-    let execution = Execution { flow, path, store, common, args };
+    let execution = Execution { flow, path, store, common, args, grants };
     execution.go(output, move |flow, store, options| flow.resume(store, &resume, options))
 }
 

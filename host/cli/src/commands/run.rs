@@ -21,10 +21,11 @@ pub(crate) fn run(common: &Common, words: &[OsString], output: &mut Output) -> R
         told.common.store.clone_from(&common.store);
     }
     let arguments = flow.arguments(&told.parameters).map_err(CliError::usage)?;
+    let grants = told.run.execution.grants(&flow, &path, output)?;
     let store = flows::create_store(&told.common)?;
     let (seed, now) = (told.run.seed, told.run.now);
     let args = &told.run.execution;
-    let execution = Execution { flow, path: &path, store, common: &told.common, args };
+    let execution = Execution { flow, path: &path, store, common: &told.common, args, grants };
     execution.go(output, move |flow, store, options| {
         let mut options = options.arguments(arguments).seed(seed);
         if let Some(now) = now {

@@ -12,6 +12,7 @@ use wflow::model::task::StepIndex;
 use crate::args::ShowArgs;
 use crate::error::Result;
 use crate::flows;
+use crate::format;
 use crate::output::DIM;
 use crate::output::HEAD;
 use crate::output::NAME;
@@ -38,6 +39,14 @@ fn text(graph: &Graph, out: &mut impl Write) -> io::Result<()> {
     for parameter in graph.parameters() {
         writeln!(out, "Parameter {NAME}--{}{NAME:#} {}", parameter.name, traits(parameter))?;
         indented(&parameter.help, out)?;
+    }
+    for wish in graph.wishes() {
+        writeln!(
+            out,
+            "Asks for {NAME}--allow {}{NAME:#}",
+            format::shell_word(&wish.grant.to_string())
+        )?;
+        indented(&wish.why, out)?;
     }
     for step in graph.steps() {
         write!(out, "Step {NAME}{}{NAME:#}", step.name)?;

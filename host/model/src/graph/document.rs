@@ -21,6 +21,8 @@ pub(super) struct Document {
     #[serde(default)]
     pub(super) parameters: Vec<ParameterEntry>,
     #[serde(default)]
+    pub(super) wants: Vec<WishEntry>,
+    #[serde(default)]
     pub(super) steps: Vec<StepEntry>,
 }
 
@@ -37,6 +39,14 @@ pub(super) struct ParameterEntry {
     pub(super) required: bool,
     #[serde(default)]
     pub(super) default: serde_json::Value,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a wish for a grant, an object")]
+pub(super) struct WishEntry {
+    pub(super) grant: String,
+    #[serde(default)]
+    pub(super) why: String,
 }
 
 #[derive(Debug, Deserialize)]

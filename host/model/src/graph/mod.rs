@@ -9,6 +9,7 @@ mod parameters;
 mod problems;
 mod resolve;
 mod rules;
+mod wishes;
 
 pub use compare::Before;
 pub use diagnostic::Diagnostic;
@@ -16,6 +17,7 @@ pub use diagnostic::InvalidFlow;
 use serde::Serialize;
 
 use crate::Name;
+use crate::grant::Wish;
 use crate::parameter::Parameter;
 use crate::task::StepIndex;
 
@@ -37,6 +39,7 @@ pub struct Graph {
     name: Name,
     doc: String,
     parameters: Vec<Parameter>,
+    wishes: Vec<Wish>,
     steps: Vec<Step>,
     start: StepIndex,
     end: StepIndex,
@@ -181,6 +184,11 @@ impl Graph {
     /// The parameters, in the order of their definition.
     pub fn parameters(&self) -> &[Parameter] {
         &self.parameters
+    }
+
+    /// What it would like to be granted; without it, it is not run.
+    pub fn wishes(&self) -> &[Wish] {
+        &self.wishes
     }
 
     /// The steps, in the order of their definition.

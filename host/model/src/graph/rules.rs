@@ -21,6 +21,7 @@ use super::parameters;
 use super::problems::Problems;
 use super::problems::names;
 use super::resolve::StepNames;
+use super::wishes;
 use crate::Name;
 use crate::task::StepIndex;
 
@@ -39,6 +40,7 @@ pub(super) fn check(document: Document) -> Result<Graph, InvalidFlow> {
         );
     }
     let parameters = parameters::check(document.parameters, &mut problems);
+    let wishes = wishes::check(document.wants, &mut problems);
     if document.steps.len() > MAX_STEPS {
         problems.flow(
             format!("the flow has {} steps, at most {MAX_STEPS} are allowed", document.steps.len()),
@@ -72,7 +74,7 @@ pub(super) fn check(document: Document) -> Result<Graph, InvalidFlow> {
         if let (Ok(name), true) = (name, problems.count() == 0) {
             let (start, end) = (index(start), index(end));
             let doc = document.doc;
-            return Ok(Graph { name, doc, parameters, steps, start, end, loops });
+            return Ok(Graph { name, doc, parameters, wishes, steps, start, end, loops });
         }
     }
     Err(problems.into_error())

@@ -1,4 +1,4 @@
-//! `wasi:cli`: no environment, no terminal, standard streams.
+//! `wasi:cli`: the environment that was granted, no terminal, standard streams.
 
 use wasmtime::component::Resource;
 use wasmtime_wasi::p2::DynInputStream;
@@ -41,7 +41,10 @@ impl cli::exit::Host for State {
 
 impl cli::environment::Host for State {
     fn get_environment(&mut self) -> wasmtime::Result<Vec<(String, String)>> {
-        Ok(Vec::new())
+        if self.access.has_host_variables() {
+            self.let_in("wasi:cli/environment");
+        }
+        Ok(self.access.variables().to_vec())
     }
 
     fn get_arguments(&mut self) -> wasmtime::Result<Vec<String>> {

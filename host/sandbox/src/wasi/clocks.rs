@@ -1,18 +1,31 @@
-//! `wasi:clocks` and `wasi:io/poll`: waiting jumps to the moment that is waited for.
+//! `wasi:clocks` and `wasi:io/poll`: waiting for a moment jumps there, unless the real time is
+//! granted; waiting for files and sockets waits.
+
+use std::time::Duration;
 
 use wasmtime::component::Resource;
 use wasmtime_wasi::p2::DynPollable;
 use wasmtime_wasi::p2::bindings::clocks::monotonic_clock;
 use wasmtime_wasi::p2::bindings::clocks::wall_clock;
+use wasmtime_wasi::p2::bindings::io::poll as async_poll;
 use wasmtime_wasi::p2::bindings::sync::io;
 
-use crate::clock::VirtualClock;
 use crate::contract::Violation;
 use crate::state::State;
 
-/// What a pollable is here: ready from a moment of the monotonic clock on.
+const MONOTONIC: &str = "wasi:clocks/monotonic-clock";
+const WALL: &str = "wasi:clocks/wall-clock";
+
+/// A pollable that is ready from a moment of the monotonic clock on. All others are those of
+/// `wasmtime-wasi`, for what is granted; they stand in the same table.
 struct Timer {
     deadline: u64,
+}
+
+/// A pollable in the words of the implementation that it is of.
+enum Waiting {
+    Timer(u64),
+    Other(Resource<DynPollable>),
 }
 
 impl State {
@@ -22,49 +35,122 @@ impl State {
         Ok(Resource::new_own(timer.rep()))
     }
 
-    fn deadline(&self, pollable: &Resource<DynPollable>) -> wasmtime::Result<u64> {
-        Ok(self.table.get(&Resource::<Timer>::new_borrow(pollable.rep()))?.deadline)
+    fn waiting(&self, pollable: &Resource<DynPollable>) -> Waiting {
+        match self.table.get(&Resource::<Timer>::new_borrow(pollable.rep())) {
+            Ok(timer) => Waiting::Timer(timer.deadline),
+            Err(_) => Waiting::Other(Resource::new_borrow(pollable.rep())),
+        }
+    }
+
+    /// Waits until one of the others is ready, or the clock shows `deadline`; gives the positions
+    /// of those that are.
+    fn wait_for(
+        &mut self,
+        others: Vec<Resource<DynPollable>>,
+        deadline: Option<u64>,
+    ) -> wasmtime::Result<Vec<u32>> {
+        let now = self.clock.monotonic();
+        let left = deadline.map(|deadline| Duration::from_nanos(deadline.saturating_sub(now)));
+        let real = matches!(self.clock, crate::clock::Clock::Real(_));
+        if others.is_empty() && !real {
+            // Nothing but time can pass.
+            self.clock.wait_until(deadline.unwrap_or_default());
+            return Ok(Vec::new());
+        }
+        let ready = self.wait(async |table| {
+            let others = async {
+                match others.is_empty() {
+                    true => std::future::pending().await,
+                    false => async_poll::Host::poll(table, others).await,
+                }
+            };
+            tokio::select! {
+                biased;
+                ready = others => ready.map(Some),
+                () = at_last(left) => Ok(None),
+            }
+        })??;
+        match ready {
+            Some(ready) => Ok(ready),
+            None => {
+                self.clock.wait_until(deadline.unwrap_or_default());
+                Ok(Vec::new())
+            }
+        }
+    }
+}
+
+/// Waits so long, or for ever.
+async fn at_last(left: Option<Duration>) {
+    match left {
+        Some(left) => tokio::time::sleep(left).await,
+        None => std::future::pending().await,
     }
 }
 
 impl io::poll::Host for State {
     fn poll(&mut self, pollables: Vec<Resource<DynPollable>>) -> wasmtime::Result<Vec<u32>> {
-        let deadlines =
-            pollables.iter().map(|p| self.deadline(p)).collect::<wasmtime::Result<Vec<_>>>()?;
-        let Some(&earliest) = deadlines.iter().min() else {
+        if pollables.is_empty() {
             return Err(Violation("`poll` was called with no pollable".to_owned()).into());
-        };
-        // Nothing but time can pass: jump to the moment at which something is ready.
-        let now = self.clock.monotonic().max(earliest);
-        self.clock.wait_until(now);
-        Ok((0..).zip(deadlines).filter(|&(_, d)| d <= now).map(|(index, _)| index).collect())
+        }
+        let (mut timers, mut others, mut positions) = (Vec::new(), Vec::new(), Vec::new());
+        for (position, pollable) in (0..).zip(&pollables) {
+            match self.waiting(pollable) {
+                Waiting::Timer(deadline) => timers.push((position, deadline)),
+                Waiting::Other(pollable) => {
+                    others.push(pollable);
+                    positions.push(position);
+                }
+            }
+        }
+        let earliest = timers.iter().map(|&(_, deadline)| deadline).min();
+        let ready = self.wait_for(others, earliest)?;
+        let now = self.clock.monotonic();
+        let due = timers.iter().filter(|&&(_, deadline)| deadline <= now).map(|&(at, _)| at);
+        let ready = ready.into_iter().filter_map(|at| positions.get(at as usize).copied());
+        let mut all: Vec<u32> = ready.chain(due).collect();
+        all.sort_unstable();
+        Ok(all)
     }
 }
 
 impl io::poll::HostPollable for State {
     fn ready(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<bool> {
-        Ok(self.deadline(&pollable)? <= self.clock.monotonic())
+        match self.waiting(&pollable) {
+            Waiting::Timer(deadline) => Ok(deadline <= self.clock.monotonic()),
+            Waiting::Other(pollable) => {
+                self.wait(async |table| async_poll::HostPollable::ready(table, pollable).await)?
+            }
+        }
     }
 
     fn block(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<()> {
-        let deadline = self.deadline(&pollable)?;
-        self.clock.wait_until(deadline);
-        Ok(())
+        match self.waiting(&pollable) {
+            Waiting::Timer(deadline) => self.wait_for(Vec::new(), Some(deadline)).map(drop),
+            Waiting::Other(pollable) => {
+                self.wait(async |table| async_poll::HostPollable::block(table, pollable).await)?
+            }
+        }
     }
 
     fn drop(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<()> {
-        self.table.delete(Resource::<Timer>::new_own(pollable.rep()))?;
-        Ok(())
+        match self.waiting(&pollable) {
+            Waiting::Timer(_) => {
+                self.table.delete(Resource::<Timer>::new_own(pollable.rep()))?;
+                Ok(())
+            }
+            Waiting::Other(_) => async_poll::HostPollable::drop(&mut self.table, pollable),
+        }
     }
 }
 
 impl monotonic_clock::Host for State {
     fn now(&mut self) -> wasmtime::Result<u64> {
-        Ok(self.clock.monotonic())
+        Ok(self.clock(MONOTONIC).monotonic())
     }
 
     fn resolution(&mut self) -> wasmtime::Result<u64> {
-        Ok(VirtualClock::resolution())
+        Ok(self.clock.resolution())
     }
 
     fn subscribe_instant(&mut self, when: u64) -> wasmtime::Result<Resource<DynPollable>> {
@@ -86,10 +172,10 @@ fn datetime(nanoseconds: u64) -> wall_clock::Datetime {
 
 impl wall_clock::Host for State {
     fn now(&mut self) -> wasmtime::Result<wall_clock::Datetime> {
-        Ok(datetime(self.clock.wall()))
+        Ok(datetime(self.clock(WALL).wall()))
     }
 
     fn resolution(&mut self) -> wasmtime::Result<wall_clock::Datetime> {
-        Ok(datetime(VirtualClock::resolution()))
+        Ok(datetime(self.clock.resolution()))
     }
 }

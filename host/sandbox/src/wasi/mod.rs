@@ -1,13 +1,16 @@
-//! WASI 0.2 as a task sees it: there is nothing outside.
+//! WASI 0.2 as a task sees it: there is nothing outside but what was granted.
 //!
-//! Files and sockets come from `wasmtime-wasi`, with nothing granted: no folder is open and no
-//! socket can be made, so hardly any of it is ever reached. Everything else is
-//! implemented here against its bindings, for three reasons: nothing of the host's clocks,
+//! Files, sockets and HTTP come from `wasmtime-wasi` and `wasmtime-wasi-http`. With nothing granted no
+//! folder is open and no socket can be made, so hardly any of it is ever reached. Everything else
+//! is implemented here against its bindings, for three reasons: nothing of the host's clocks,
 //! entropy or environment is even constructed; no call enters an async runtime, which would
 //! start threads and cost more than the rest of a `println!`; and a wait costs no time.
+//!
+//! What comes in through a grant is noted with the import through which it came.
 
 mod cli;
 mod clocks;
+mod http;
 mod random;
 mod sockets;
 mod streams;
@@ -22,8 +25,12 @@ use wasmtime_wasi::p2::bindings;
 use wasmtime_wasi::p2::bindings::sync;
 use wasmtime_wasi::sockets::WasiSockets;
 use wasmtime_wasi::sockets::WasiSocketsCtxView;
+use wasmtime_wasi_http::WasiHttp;
+use wasmtime_wasi_http::WasiHttpCtxView;
+use wasmtime_wasi_http::p2::bindings::sync::http as http_bindings;
 
 pub(crate) use self::cli::Exit;
+pub(crate) use self::http::Http;
 use crate::state::State;
 
 /// The version of WASI that [`link`] provides, for messages.
@@ -44,6 +51,8 @@ pub(crate) const INTERFACES: &[&str] = &[
     "wasi:clocks/wall-clock",
     "wasi:filesystem/preopens",
     "wasi:filesystem/types",
+    "wasi:http/outgoing-handler",
+    "wasi:http/types",
     "wasi:io/error",
     "wasi:io/poll",
     "wasi:io/streams",
@@ -82,16 +91,20 @@ pub(crate) fn link(l: &mut Linker<State>) -> wasmtime::Result<()> {
     sync::io::error::add_to_linker::<_, Table>(l, |s| &mut s.table)?;
 
     sync::filesystem::preopens::add_to_linker::<_, WasiFilesystem>(l, State::files)?;
-    sync::filesystem::types::add_to_linker::<_, WasiFilesystem>(l, State::files)?;
+    sync::filesystem::types::add_to_linker::<_, WasiFilesystem>(l, State::files_at_work)?;
 
     let options = sync::sockets::network::LinkOptions::default();
     sync::sockets::network::add_to_linker::<_, Own>(l, &options, |s| s)?;
     bindings::sockets::instance_network::add_to_linker::<_, WasiSockets>(l, State::sockets)?;
-    bindings::sockets::ip_name_lookup::add_to_linker::<_, WasiSockets>(l, State::sockets)?;
+    bindings::sockets::ip_name_lookup::add_to_linker::<_, Own>(l, |s| s)?;
     sync::sockets::tcp::add_to_linker::<_, WasiSockets>(l, State::sockets)?;
     bindings::sockets::tcp_create_socket::add_to_linker::<_, Own>(l, |s| s)?;
     sync::sockets::udp::add_to_linker::<_, WasiSockets>(l, State::sockets)?;
     sync::sockets::udp_create_socket::add_to_linker::<_, Own>(l, |s| s)?;
+
+    let options = wasmtime_wasi_http::p2::bindings::LinkOptions::default();
+    http_bindings::types::add_to_linker::<_, WasiHttp>(l, &(&options).into(), State::http)?;
+    http_bindings::outgoing_handler::add_to_linker::<_, WasiHttp>(l, State::http_at_work)?;
     Ok(())
 }
 
@@ -103,11 +116,31 @@ impl HasData for Table {
 
 impl State {
     fn files(&mut self) -> WasiFilesystemCtxView<'_> {
-        WasiFilesystemCtxView { ctx: &mut self.no_files, table: &mut self.table }
+        WasiFilesystemCtxView { ctx: &mut self.files, table: &mut self.table }
+    }
+
+    fn files_at_work(&mut self) -> WasiFilesystemCtxView<'_> {
+        if self.access.has_files() {
+            self.let_in("wasi:filesystem/types");
+        }
+        self.files()
     }
 
     fn sockets(&mut self) -> WasiSocketsCtxView<'_> {
-        let ctx = self.no_sockets.get_or_insert_default();
+        let ctx = self.sockets.get_or_insert_with(|| self.access.sockets());
         WasiSocketsCtxView { ctx, table: &mut self.table }
+    }
+
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        let http = self.http.get_or_insert_with(|| Box::new(Http::new(self.access.clone())));
+        let Http { context, hooks } = &mut **http;
+        WasiHttpCtxView { ctx: context, hooks, table: &mut self.table }
+    }
+
+    fn http_at_work(&mut self) -> WasiHttpCtxView<'_> {
+        if self.access.has_http() {
+            self.let_in("wasi:http/outgoing-handler");
+        }
+        self.http()
     }
 }

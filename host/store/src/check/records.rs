@@ -49,6 +49,9 @@ impl Check<'_> {
                         let by = By::Artifact(name.clone());
                         self.artifact(artifact, &Referrer { run, task: None, by })?;
                     }
+                    if let Some(code) = &record.code {
+                        self.artifact(code, &Referrer { run, task: None, by: By::Code })?;
+                    }
                 }
                 Err(why) => {
                     self.faults.add(Subject::Run(run), why);

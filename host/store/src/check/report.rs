@@ -84,6 +84,8 @@ pub struct Referrer {
 pub enum By {
     /// An artifact, set or inherited, or a parameter of a run.
     Artifact(Name),
+    /// The component that a run executes.
+    Code,
     /// What a task wrote to standard output.
     Stdout,
     /// What it wrote to standard error.

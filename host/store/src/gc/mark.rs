@@ -87,7 +87,7 @@ impl Store {
                 let bytes = bytes.and_then(|bytes| Ok(bytes.as_blob()?));
                 let record: RunRecord = record::decode(bytes.during(self.path(), DOING)?)
                     .map_err(|error| StoreError::DamagedRun { run, source: error.into() })?;
-                marked.extend(stored(record.parameters.values()));
+                marked.extend(stored(record.parameters.values().chain(&record.code)));
             }
         }
         let of = runs::tasks_in_all(&snapshot).during(self.path(), DOING)?;

@@ -13,6 +13,7 @@ use std::process::Command;
 use std::process::Stdio;
 
 use wflow_model::Digest;
+use wflow_model::Grants;
 use wflow_model::Name;
 use wflow_model::TaskId;
 use wflow_model::record::Artifact;
@@ -65,6 +66,11 @@ pub fn flow(text: &str) -> RunRecord {
         logical_time: 2,
         host_version: "0.1.0".to_owned(),
         resumes: None,
+        grants: Grants::NONE,
+        limits: BTreeMap::new(),
+        engine: String::new(),
+        reuse: false,
+        code: None,
     }
 }
 
@@ -87,6 +93,7 @@ pub fn done(id: TaskRef) -> TaskRecord {
         stdout: Log::default(),
         stderr: Log::default(),
         origin: None,
+        trace: None,
     }
 }
 

@@ -89,6 +89,7 @@ impl Names {
     fn referrer(&mut self, referrer: &Referrer) -> String {
         let run = referrer.run;
         match (&referrer.task, &referrer.by) {
+            (_, By::Code) => format!("{} component", self.run(run)),
             (None, By::Artifact(name)) => format!("{} parameter `{name}`", self.run(run)),
             (None, _) => self.run(run),
             (Some(task), By::Artifact(name)) => {

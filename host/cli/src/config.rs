@@ -1,0 +1,66 @@
+//! The file `wflow.toml` beside a flow: what the flow is granted whenever it is run from there.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context;
+use anyhow::anyhow;
+use serde::Deserialize;
+use wflow::model::Grant;
+use wflow::model::Grants;
+
+use crate::error::CliError;
+use crate::error::Result;
+
+/// The name of the file.
+pub(crate) const FILE: &str = "wflow.toml";
+
+/// What the file says.
+#[derive(Debug, Default)]
+pub(crate) struct Config {
+    pub(crate) grants: Grants,
+}
+
+/// The file as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    /// Grants, as behind `--allow`; paths are seen from the folder of the file.
+    #[serde(default)]
+    allow: Vec<String>,
+}
+
+impl Config {
+    /// What the file beside a flow says; nothing if there is none.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read, or says what makes no sense.
+    pub(crate) fn beside(flow: &Path) -> Result<Self> {
+        let folder = flow.parent().unwrap_or(Path::new(""));
+        let file = folder.join(FILE);
+        // Asked before it is opened: a flow that has no such file opens nothing but itself.
+        if !file.exists() {
+            return Ok(Self::default());
+        }
+        let read = || {
+            let document: Document = toml::from_str(&fs::read_to_string(&file)?)?;
+            let grants = document.allow.iter().map(|text| grant(text, folder));
+            let grants = grants.collect::<anyhow::Result<Vec<_>>>()?;
+            Ok(Self { grants: Grants::new(grants)? })
+        };
+        let read: anyhow::Result<Self> = read();
+        read.with_context(|| format!("cannot use '{}'", file.display())).map_err(CliError::usage)
+    }
+}
+
+/// A grant whose path is seen from that folder.
+fn grant(text: &str, folder: &Path) -> anyhow::Result<Grant> {
+    let mut grant: Grant = text.parse()?;
+    if let Grant::Read(place) | Grant::Write(place) = &mut grant {
+        let path = folder.join(&place.host);
+        let path = path.to_str().ok_or_else(|| anyhow!("the path of its folder is no UTF-8"))?;
+        path.clone_into(&mut place.host);
+    }
+    Ok(grant)
+}
