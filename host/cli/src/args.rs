@@ -2,11 +2,13 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
 use clap::Parser;
 use clap::Subcommand;
+use wflow::model::Grant;
 use wflow::model::Name;
 use wflow::model::Tag;
 
@@ -60,6 +62,8 @@ pub(crate) enum Command {
     Dump(DumpArgs),
     /// List flows, runs, steps, tasks or artifacts
     List(ListArgs),
+    /// Execute the tasks of a run again, and tell whether they leave the same
+    Verify(VerifyArgs),
     /// Check every record and every blob in the store, and tell what refers to what is damaged
     Fsck(FsckArgs),
     /// Remove runs that are not needed any more, and whatever no run refers to
@@ -139,6 +143,29 @@ pub(crate) struct ListArgs {
     #[command(flatten)]
     pub(crate) page: PageArgs,
     /// Print JSON, one line for each entry
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// The run: [FLOW/]RUN, where RUN may be `latest`
+    #[arg(value_name = "RUN")]
+    pub(crate) run: String,
+    /// The component that it ran [default: the one that the store keeps with the run]
+    #[arg(value_name = "FLOW")]
+    pub(crate) flow: Option<PathBuf>,
+    /// Verify so many of its tasks, chosen by chance: 5%
+    #[arg(long, value_name = "PERCENT", value_parser = quantity::percent)]
+    pub(crate) sample: Option<f64>,
+    /// Execute at most this many tasks at once [default: the number of cores]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=512))]
+    pub(crate) max_workers: Option<u16>,
+    /// Grant again what the run was granted: as behind `--allow` of `wflow run`. The clock, random
+    /// numbers and variables with a value on record are granted by themselves
+    #[arg(long = "allow", value_name = "GRANT", value_parser = Grant::from_str)]
+    pub(crate) allow: Vec<Grant>,
+    /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
 }

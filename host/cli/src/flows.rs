@@ -18,6 +18,7 @@ use wflow::model::name::excerpt;
 use wflow::model::name::nearest;
 use wflow::model::pathspec::InvalidPathspec;
 use wflow::model::pathspec::Pathspec;
+use wflow::model::record::RunId;
 
 use crate::args::Common;
 use crate::args::PageArgs;
@@ -49,6 +50,22 @@ pub(crate) fn cache() -> Option<PathBuf> {
         let folder = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(absolute);
         Some(folder.or_else(|| Some(env::home_dir()?.join(".cache")))?.join("wflow"))
     })
+}
+
+/// Loads the flow of a run, from a file or from what the store keeps.
+pub(crate) fn load_again(
+    store: &Store,
+    run: RunId,
+    file: Option<&Path>,
+    workers: usize,
+) -> Result<Flow> {
+    match file {
+        Some(file) => load(file, workers),
+        None => {
+            let host = Host::new(HostOptions { slots: workers, cache: cache() })?;
+            Ok(host.load_from_run(store, run)?)
+        }
+    }
 }
 
 /// Opens the store to read from it.

@@ -38,6 +38,14 @@ pub(crate) fn size(text: &str) -> std::result::Result<u64, String> {
     Ok((number * factor) as u64)
 }
 
+/// A share of a whole, as `5%`.
+pub(crate) fn percent(text: &str) -> std::result::Result<f64, String> {
+    match text.trim_end_matches('%').trim().parse::<f64>() {
+        Ok(percent) if percent > 0.0 && percent <= 100.0 => Ok(percent / 100.0),
+        _ => Err("a percentage is needed, more than 0% and at most 100%".to_owned()),
+    }
+}
+
 /// Nanoseconds since 1970 of a time as RFC 3339 writes it.
 pub(crate) fn moment(text: &str) -> std::result::Result<u64, String> {
     let at: jiff::Timestamp = text.parse().map_err(|error: jiff::Error| error.to_string())?;
@@ -57,6 +65,9 @@ mod tests {
         assert!(time("0").is_err() && time("fast").is_err() && time("1y").is_err());
         assert_eq!(size("512M"), Ok(512 << 20));
         assert_eq!(size("2GiB"), Ok(2 << 30));
+        assert_eq!(percent("5%"), Ok(0.05));
+        assert_eq!(percent("100"), Ok(1.0));
+        assert!(percent("0%").is_err() && percent("101%").is_err() && percent("all").is_err());
         assert_eq!(moment("1970-01-01T00:00:01Z"), Ok(1_000_000_000));
     }
 }

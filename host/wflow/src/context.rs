@@ -6,11 +6,13 @@ use std::time::UNIX_EPOCH;
 
 use wflow_model::Digest;
 use wflow_model::Name;
+use wflow_model::cbor;
 use wflow_model::graph::Graph;
 use wflow_model::name::excerpt;
 use wflow_model::record::Artifact;
 use wflow_model::record::Artifacts;
 use wflow_model::record::RunId;
+use wflow_model::record::RunRecord;
 use wflow_model::record::Timestamp;
 use wflow_model::task::StepIndex;
 use wflow_sandbox::Access;
@@ -18,9 +20,11 @@ use wflow_sandbox::Problem;
 use wflow_sandbox::Value;
 use wflow_store::Store;
 
+use crate::Flow;
 use crate::event::Observer;
 use crate::options::Policy;
 use crate::output::Output;
+use crate::trace;
 
 /// A run that is going on.
 pub(crate) struct RunContext {
@@ -44,6 +48,36 @@ pub(crate) struct RunContext {
 }
 
 impl RunContext {
+    /// The context of a run of a flow.
+    #[expect(clippy::too_many_arguments, reason = "each is one field, made elsewhere")]
+    pub(crate) fn new(
+        flow: &Flow,
+        store: &Store,
+        run: RunId,
+        record: &RunRecord,
+        policy: Policy,
+        access: Access,
+        output: Output,
+        observer: Arc<dyn Observer + Send + Sync>,
+    ) -> Self {
+        let graph = flow.shared_graph();
+        Self {
+            graph: Arc::clone(graph),
+            run,
+            run_text: run.to_string().into(),
+            flow: record.flow.as_str().into(),
+            steps: graph.steps().iter().map(|step| step.name.as_str().into()).collect(),
+            formats: [cbor::FORMAT.into(), "text/plain".into()],
+            parameters: record.parameters.clone(),
+            store: store.clone(),
+            output,
+            access,
+            key: trace::run_key(record),
+            policy,
+            observer,
+        }
+    }
+
     pub(crate) fn step_name(&self, step: StepIndex) -> &Name {
         &self.graph.step(step).name
     }

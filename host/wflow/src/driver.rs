@@ -33,7 +33,7 @@ pub(crate) enum End {
 }
 
 /// Bytes of the stack of a worker: a guest may use one MiB of it, host calls come on top.
-const WORKER_STACK: usize = 4 << 20;
+pub(crate) const WORKER_STACK: usize = 4 << 20;
 
 /// What the workers share.
 struct State {

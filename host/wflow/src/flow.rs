@@ -9,10 +9,13 @@ use std::sync::Arc;
 use wflow_model::Digest;
 use wflow_model::Grants;
 use wflow_model::graph::Graph;
+use wflow_model::record::RunId;
 use wflow_sandbox::Access;
 use wflow_sandbox::Component;
 use wflow_sandbox::Sandbox;
 use wflow_sandbox::SandboxOptions;
+use wflow_store::Store;
+use wflow_store::StoreError;
 
 use crate::bind;
 use crate::bind::Arguments;
@@ -25,6 +28,7 @@ use crate::granting::Ungranted;
 use crate::options::ParameterInput;
 use crate::options::cores;
 use crate::slots::Slots;
+use crate::verify::VerifyError;
 
 /// The most bytes that a flow may have. An interpreter with its library has some 20 MiB.
 const MAX_FLOW: u64 = 512 << 20;
@@ -91,7 +95,26 @@ impl Host {
             component.describe().map_err(|error| FlowError::Describe { path: path(), error })?;
         let graph =
             Graph::parse(&document).map_err(|error| FlowError::Invalid { path: path(), error })?;
-        Ok(Flow { component, document, graph: Arc::new(graph), slots: Arc::clone(&self.slots) })
+        let (graph, slots) = (Arc::new(graph), Arc::clone(&self.slots));
+        Ok(Flow { component, code: bytes.into(), document, graph, slots })
+    }
+
+    /// Loads the flow that a run ran, from what the store keeps of it.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such run, the store does not have its component or has it damaged, or it is
+    /// no flow for this host.
+    pub fn load_from_run(&self, store: &Store, run: RunId) -> Result<Flow, VerifyError> {
+        let record = store.run(run)?.ok_or(StoreError::NoRun(run))?.record;
+        let code = record.code.as_ref().ok_or(VerifyError::NoCode(run))?;
+        let bytes = store.read(code)?;
+        // The digest in the record covers the file alone, whatever the blob's says.
+        if Digest::of(&bytes) != record.component {
+            return Err(VerifyError::OtherCode { run, expected: record.component });
+        }
+        let name = format!("{} of run {run}", record.flow);
+        Ok(self.load_bytes(name, &bytes)?)
     }
 }
 
@@ -116,6 +139,8 @@ fn read_flow(path: &Path) -> Result<Vec<u8>, FlowError> {
 #[derive(Clone)]
 pub struct Flow {
     component: Component,
+    /// What it was loaded from.
+    code: Arc<[u8]>,
     document: String,
     graph: Arc<Graph>,
     slots: Arc<Slots>,
@@ -164,6 +189,11 @@ impl Flow {
 
     pub(crate) fn shared_graph(&self) -> &Arc<Graph> {
         &self.graph
+    }
+
+    /// What the flow was loaded from: kept with each of its runs.
+    pub(crate) fn code(&self) -> &[u8] {
+        &self.code
     }
 
     pub(crate) fn component(&self) -> &Component {

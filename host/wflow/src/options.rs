@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use wflow_model::Grants;
 use wflow_model::Tag;
+use wflow_model::record::RunRecord;
 use wflow_sandbox::CancelToken;
 use wflow_sandbox::Limits;
 
@@ -50,6 +51,28 @@ pub(crate) struct Policy {
 }
 
 impl Policy {
+    /// The rules that the tasks of a run were under.
+    pub(crate) fn of(record: &RunRecord) -> Self {
+        let told = |name: &str| record.limits.get(name).copied();
+        let usual = RunOptions::default().policy;
+        let at_most = |name: &str, usual: u64| told(name).unwrap_or(usual);
+        Self {
+            max_num_splits: told("max-num-splits")
+                .and_then(|splits| splits.try_into().ok())
+                .unwrap_or(u32::MAX),
+            max_log_bytes: told("max-log-size")
+                .and_then(|bytes| bytes.try_into().ok())
+                .unwrap_or(usual.max_log_bytes),
+            limits: Limits {
+                memory: at_most("memory", usual.limits.memory),
+                timeout: told("timeout").map(Duration::from_millis),
+                ..usual.limits
+            },
+            seed: record.seed,
+            logical_time: record.logical_time,
+        }
+    }
+
     /// The limits as the record of a run tells them: each by the name of its option.
     pub(crate) fn told(&self) -> BTreeMap<String, u64> {
         let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);

@@ -17,6 +17,7 @@ use wflow_model::record::TaskRecord;
 use wflow_model::task::StepIndex;
 use wflow_sandbox::CancelToken;
 use wflow_store::RunWriter;
+use wflow_store::Store;
 use wflow_store::StoreError;
 
 use crate::context::RunContext;
@@ -30,7 +31,7 @@ use crate::shelf::Shelf;
 use crate::transition::decide;
 
 /// How a task that was done goes on.
-type Onward = Advance<Environment, Arc<Items>>;
+pub(crate) type Onward = Advance<Environment, Arc<Items>>;
 
 /// The tasks of one run, to be reused in another.
 pub(crate) struct Replay {
@@ -94,7 +95,7 @@ impl Replay {
             return Ok(None);
         }
         let record = self.own.find(task.id.step, &task.id.task)?;
-        Ok(record.and_then(|record| self.follow(task, record)).map(|(_, onward)| onward))
+        Ok(record.and_then(|record| follow(&self.run, task, record)).map(|(_, onward)| onward))
     }
 
     /// How many tasks were taken over.
@@ -115,42 +116,43 @@ impl Replay {
             return Ok(None);
         }
         let hides_parameter = |name| self.run.parameters.contains_key(name);
-        if record.artifacts.keys().any(hides_parameter) || !self.is_complete(&record)? {
+        if record.artifacts.keys().any(hides_parameter) || !is_complete(&self.run.store, &record)? {
             return Ok(None);
         }
         record.id = task.id.clone();
-        Ok(self.follow(task, record))
+        Ok(follow(&self.run, task, record))
     }
+}
 
-    /// Decides how a task goes on, as if it had just returned. None if it cannot: then it is to be
-    /// executed, and will fail of itself.
-    fn follow(&self, task: &Task, mut record: TaskRecord) -> Option<(TaskRecord, Onward)> {
-        let mut session = Session::new(&self.run, task);
-        session.artifacts = record.artifacts;
-        session.removed = record.removed.into_iter().collect();
-        let decision = decide(&session).ok()?;
-        record.artifacts = session.artifacts;
-        record.removed = session.removed.into_iter().collect();
-        record.inherits = None;
-        record.inherited.clear();
-        let hands_on =
-            Environment::after(task.inherits.as_ref(), task.inputs.as_ref(), &mut record);
-        Some((record, decision.advance(hands_on)))
-    }
+/// Decides how a task goes on that left what is in the record, as if it had just returned. None if
+/// it cannot: then it is to be executed, and will fail of itself.
+pub(crate) fn follow(
+    run: &Arc<RunContext>,
+    task: &Task,
+    mut record: TaskRecord,
+) -> Option<(TaskRecord, Onward)> {
+    let mut session = Session::new(run, task);
+    session.artifacts = record.artifacts;
+    session.removed = record.removed.into_iter().collect();
+    let decision = decide(&session).ok()?;
+    record.artifacts = session.artifacts;
+    record.removed = session.removed.into_iter().collect();
+    record.inherits = None;
+    record.inherited.clear();
+    let hands_on = Environment::after(task.inherits.as_ref(), task.inputs.as_ref(), &mut record);
+    Some((record, decision.advance(hands_on)))
+}
 
-    /// Whether the store still has everything that the task left.
-    fn is_complete(&self, record: &TaskRecord) -> Result<bool, StoreError> {
-        let logs = [&record.stdout, &record.stderr].into_iter().filter_map(|log| log.text.as_ref());
-        let stored = |artifact: &&Artifact| matches!(artifact.body, Body::Stored);
-        for artifact in record.artifacts.values().chain(logs).filter(stored) {
-            match self.run.store.open_blob(artifact) {
-                Ok(_) => {}
-                Err(StoreError::MissingBlob(_) | StoreError::DamagedBlob { .. }) => {
-                    return Ok(false);
-                }
-                Err(error) => return Err(error),
-            }
+/// Whether the store still has everything that a task left.
+pub(crate) fn is_complete(store: &Store, record: &TaskRecord) -> Result<bool, StoreError> {
+    let logs = [&record.stdout, &record.stderr].into_iter().filter_map(|log| log.text.as_ref());
+    let stored = |artifact: &&Artifact| matches!(artifact.body, Body::Stored);
+    for artifact in record.artifacts.values().chain(logs).filter(stored) {
+        match store.open_blob(artifact) {
+            Ok(_) => {}
+            Err(StoreError::MissingBlob(_) | StoreError::DamagedBlob { .. }) => return Ok(false),
+            Err(error) => return Err(error),
         }
-        Ok(true)
     }
+    Ok(true)
 }

@@ -163,7 +163,7 @@ impl Flow {
                 run: id,
                 from: from.map(|step| self.graph().step(step).name.clone()),
             }),
-            ..self.record(self.parameters_of(&origin, &added, &writer)?, &options)
+            ..self.record(self.parameters_of(&origin, &added, &writer)?, &writer, &options)?
         };
         let run = RunInProgress::new(self, store, writer, access, &record, &options);
         let reusable = |(step, before): (usize, &Before)| match before {

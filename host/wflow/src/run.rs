@@ -7,7 +7,6 @@ use std::sync::Arc;
 use wflow_model::Name;
 use wflow_model::Tag;
 use wflow_model::TaskId;
-use wflow_model::cbor;
 use wflow_model::record::Artifacts;
 use wflow_model::record::Failure;
 use wflow_model::record::RunEnd;
@@ -34,7 +33,6 @@ use crate::options::RunOptions;
 use crate::output::Output;
 use crate::replay::Replay;
 use crate::schedule::Scheduler;
-use crate::trace;
 
 /// How a run ended. Everything it tells of is on disk.
 #[derive(Debug, Clone)]
@@ -70,6 +68,9 @@ impl fmt::Display for FailedTask {
     }
 }
 
+/// The media type of a component.
+const CODE_FORMAT: &str = "application/wasm";
+
 impl Flow {
     /// Runs the flow to its end, and blocks until then.
     ///
@@ -85,7 +86,7 @@ impl Flow {
         };
         let access = self.open(&options.grants)?;
         let writer = store.reserve(now())?;
-        let record = self.record(arguments.store(&writer)?, &options);
+        let record = self.record(arguments.store(&writer)?, &writer, &options)?;
         let run = RunInProgress::new(self, store, writer, access, &record, &options);
         run.begin(&record, &options.tags)?;
         let scheduler = Scheduler::new(Arc::clone(self.shared_graph()));
@@ -93,8 +94,13 @@ impl Flow {
     }
 
     /// The record of a new run that begins anew.
-    pub(crate) fn record(&self, parameters: Artifacts, options: &RunOptions) -> RunRecord {
-        RunRecord {
+    pub(crate) fn record(
+        &self,
+        parameters: Artifacts,
+        writer: &RunWriter,
+        options: &RunOptions,
+    ) -> Result<RunRecord, StoreError> {
+        Ok(RunRecord {
             flow: self.graph().name().clone(),
             graph: self.document().to_owned(),
             component: self.digest(),
@@ -107,8 +113,8 @@ impl Flow {
             limits: options.policy.told(),
             engine: wflow_sandbox::ENGINE.to_owned(),
             reuse: false,
-            code: None,
-        }
+            code: Some(writer.put(CODE_FORMAT, self.code())?),
+        })
     }
 }
 
@@ -129,27 +135,16 @@ impl RunInProgress {
         options: &RunOptions,
     ) -> Self {
         let writer = Arc::new(writer);
-        let graph = flow.shared_graph();
+        let policy = Policy {
+            seed: record.seed,
+            logical_time: record.logical_time,
+            ..options.policy.clone()
+        };
+        let (output, observer) = (Output::Run(Arc::clone(&writer)), Arc::clone(&options.observer));
         let run = writer.run();
-        let context = Arc::new(RunContext {
-            graph: Arc::clone(graph),
-            run,
-            run_text: run.to_string().into(),
-            flow: record.flow.as_str().into(),
-            steps: graph.steps().iter().map(|step| step.name.as_str().into()).collect(),
-            formats: [cbor::FORMAT.into(), "text/plain".into()],
-            parameters: record.parameters.clone(),
-            store: store.clone(),
-            output: Output::Run(Arc::clone(&writer)),
-            access,
-            key: trace::run_key(record),
-            policy: Policy {
-                seed: record.seed,
-                logical_time: record.logical_time,
-                ..options.policy.clone()
-            },
-            observer: Arc::clone(&options.observer),
-        });
+        let context =
+            RunContext::new(flow, store, run, record, policy, access, output, observer);
+        let context = Arc::new(context);
         let executor = LocalExecutor {
             run: Arc::clone(&context),
             component: flow.component().clone(),

@@ -20,7 +20,7 @@ use wflow_model::task::StepIndex;
 use wflow_model::task::TaskRef;
 
 /// A task that may start.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Start<E, I> {
     /// Which task.
     pub(crate) id: TaskRef,

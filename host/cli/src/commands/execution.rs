@@ -366,7 +366,7 @@ impl Observer for Watch {
 
 /// Does the work on a thread of its own, and cancels it when the person or the machine asks for
 /// that.
-fn interruptible<T: Send + 'static>(
+pub(super) fn interruptible<T: Send + 'static>(
     cancel: &CancelToken,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T> {

@@ -13,6 +13,7 @@ mod resume;
 mod rm;
 mod run;
 mod show;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -31,6 +32,7 @@ pub(crate) fn run(cli: Cli, output: &mut Output) -> Result<ExitCode> {
         Command::Logs(args) => logs::run(&cli.common, &args, output).map(|()| ExitCode::SUCCESS),
         Command::Dump(args) => dump::run(&cli.common, &args, output).map(|()| ExitCode::SUCCESS),
         Command::List(args) => list::run(&cli.common, &args, output).map(|()| ExitCode::SUCCESS),
+        Command::Verify(args) => verify::run(&cli.common, &args, output),
         Command::Fsck(args) => fsck::run(&cli.common, &args, output),
         Command::Gc(args) => gc::run(&cli.common, &args, output).map(|()| ExitCode::SUCCESS),
         Command::Rm(args) => rm::run(&cli.common, &args, output),
