@@ -15,12 +15,17 @@ use wflow_store::StoreError;
 
 use crate::context::RunContext;
 use crate::environment::Environment;
+use crate::event::Channel;
 use crate::event::Event;
 use crate::execute::Execution;
 use crate::execute::Executor;
 use crate::execute::Task;
 use crate::items::Items;
+use crate::log::LogCapture;
+use crate::log::Speaker;
+use crate::replay::Onward;
 use crate::replay::Replay;
+use crate::reuse::Reuse;
 use crate::schedule::Advance;
 use crate::schedule::Scheduler;
 
@@ -32,6 +37,16 @@ pub(crate) enum End {
     Broken(StoreError),
 }
 
+/// What came of driving a run.
+pub(crate) struct Driven {
+    /// How many tasks were executed.
+    pub(crate) tasks: u64,
+    /// How many were taken over from other runs.
+    pub(crate) reused: u64,
+    /// Why there are no more.
+    pub(crate) end: End,
+}
+
 /// Bytes of the stack of a worker: a guest may use one MiB of it, host calls come on top.
 pub(crate) const WORKER_STACK: usize = 4 << 20;
 
@@ -40,6 +55,7 @@ struct State {
     scheduler: Scheduler<Environment, Arc<Items>>,
     end: Option<End>,
     tasks: u64,
+    reused: u64,
     /// Workers that wait for a task. To wake nobody costs a system call as well.
     waiting: usize,
 }
@@ -51,6 +67,8 @@ pub(crate) struct Driver<'a> {
     executor: &'a dyn Executor,
     /// What the run took over before it began, if it resumes another.
     replay: Option<&'a Replay>,
+    /// Where to look for tasks that need not be executed, if that is wanted.
+    reuse: Option<&'a Reuse>,
     cancel: CancelToken,
     state: Mutex<State>,
     changed: Condvar,
@@ -63,15 +81,16 @@ impl<'a> Driver<'a> {
         executor: &'a dyn Executor,
         scheduler: Scheduler<Environment, Arc<Items>>,
         replay: Option<&'a Replay>,
+        reuse: Option<&'a Reuse>,
         cancel: CancelToken,
     ) -> Self {
         let end = scheduler.is_done().then_some(End::Done);
-        let state = Mutex::new(State { scheduler, end, tasks: 0, waiting: 0 });
-        Self { run, writer, executor, replay, cancel, state, changed: Condvar::new() }
+        let state = Mutex::new(State { scheduler, end, tasks: 0, reused: 0, waiting: 0 });
+        Self { run, writer, executor, replay, reuse, cancel, state, changed: Condvar::new() }
     }
 
-    /// Runs all tasks; returns how many were executed, and why there are no more.
-    pub(crate) fn drive(self, workers: usize) -> (u64, End) {
+    /// Runs all tasks.
+    pub(crate) fn drive(self, workers: usize) -> Driven {
         thread::scope(|scope| {
             for number in 0..workers {
                 let worker = thread::Builder::new()
@@ -89,7 +108,8 @@ impl<'a> Driver<'a> {
             }
         });
         let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
-        (state.tasks, state.end.unwrap_or(End::Cancelled))
+        let State { tasks, reused, end, .. } = state;
+        Driven { tasks, reused, end: end.unwrap_or(End::Cancelled) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -133,6 +153,15 @@ impl<'a> Driver<'a> {
         {
             return Ok(Execution::Known(advance));
         }
+        if let Some(reuse) = self.reuse {
+            if task.inputs.is_some() {
+                // What it reads of its inputs is looked up in the store.
+                self.writer.flush()?;
+            }
+            if let Some((record, advance)) = reuse.find(task)? {
+                return self.take_over(task, &record, advance);
+            }
+        }
         let step = self.run.step_name(task.id.step);
         let id = &task.id.task;
         let observer = &*self.run.observer;
@@ -140,13 +169,7 @@ impl<'a> Driver<'a> {
         let execution = self.executor.execute(task, &self.cancel)?;
         match &execution {
             Execution::Done(record, advance) => {
-                if let Advance::Foreach { width, .. } = advance
-                    && let Transition::Foreach { step: body, .. } =
-                        &self.run.graph.step(task.id.step).transition
-                {
-                    let body = self.run.step_name(*body);
-                    observer.event(&Event::ForeachOpened { step, task: id, body, width: *width });
-                }
+                self.tell_foreach(task, advance);
                 self.writer.append(record)?;
                 observer.event(&Event::TaskFinished { step, task: id });
             }
@@ -156,10 +179,53 @@ impl<'a> Driver<'a> {
                     observer.event(&Event::TaskFailed { step, task: id, failure });
                 }
             }
-            Execution::Known(_) => {}
+            Execution::Known(_) | Execution::Reused(_) => {}
             Execution::Cancelled => observer.event(&Event::TaskCancelled { step, task: id }),
         }
         Ok(execution)
+    }
+
+    /// Takes over a task that another run has executed, and tells what it had written.
+    fn take_over(
+        &self,
+        task: &Task,
+        record: &TaskRecord,
+        advance: Onward,
+    ) -> Result<Execution, StoreError> {
+        let step = self.run.step_name(task.id.step);
+        let id = &task.id.task;
+        let observer = &*self.run.observer;
+        let origin = record.origin.as_ref().map_or(self.run.run, |origin| origin.run);
+        observer.event(&Event::TaskReused { step, task: id, origin });
+        for (log, channel) in
+            [(&record.stdout, Channel::Stdout), (&record.stderr, Channel::Stderr)]
+        {
+            if let Some(text) = &log.text {
+                let speaker = Speaker { observer, step, task: id };
+                let mut lines = LogCapture::new(channel, usize::MAX);
+                lines.push(&self.run.store.read(text)?, &speaker);
+                lines.finish(&speaker);
+            }
+        }
+        self.tell_foreach(task, &advance);
+        self.writer.append(record)?;
+        observer.event(&Event::TaskFinished { step, task: id });
+        Ok(Execution::Reused(advance))
+    }
+
+    /// Tells the observer if a task opens a foreach.
+    fn tell_foreach(&self, task: &Task, advance: &Onward) {
+        if let Advance::Foreach { width, .. } = advance
+            && let Transition::Foreach { step: body, .. } =
+                &self.run.graph.step(task.id.step).transition
+        {
+            self.run.observer.event(&Event::ForeachOpened {
+                step: self.run.step_name(task.id.step),
+                task: &task.id.task,
+                body: self.run.step_name(*body),
+                width: *width,
+            });
+        }
     }
 
     fn take_back(&self, state: &mut State, task: Task, execution: Result<Execution, StoreError>) {
@@ -170,6 +236,11 @@ impl<'a> Driver<'a> {
                 state.scheduler.is_done().then_some(End::Done)
             }
             Ok(Execution::Known(advance)) => {
+                state.scheduler.finish(task, advance);
+                state.scheduler.is_done().then_some(End::Done)
+            }
+            Ok(Execution::Reused(advance)) => {
+                state.reused += 1;
                 state.scheduler.finish(task, advance);
                 state.scheduler.is_done().then_some(End::Done)
             }

@@ -37,6 +37,15 @@ pub enum Event<'a> {
         /// Which task of the step.
         task: &'a TaskId,
     },
+    /// A task is reused: what it had written follows, and that it is finished.
+    TaskReused {
+        /// Its step.
+        step: &'a Name,
+        /// Which task of the step.
+        task: &'a TaskId,
+        /// The run that executed it.
+        origin: RunId,
+    },
     /// A task has written a line.
     Line {
         /// Its step.

@@ -33,6 +33,8 @@ pub(crate) enum Execution {
     Done(TaskRecord, Advance<Environment, Arc<Items>>),
     /// It had been done before the run began, and goes on.
     Known(Advance<Environment, Arc<Items>>),
+    /// It need not be executed, since another run has, and goes on.
+    Reused(Advance<Environment, Arc<Items>>),
     /// It failed.
     Failed(TaskRecord),
     /// It was stopped from outside, and leaves nothing.

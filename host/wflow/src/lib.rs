@@ -28,6 +28,7 @@ mod options;
 mod output;
 mod replay;
 mod resume;
+mod reuse;
 mod run;
 mod sample;
 mod schedule;

@@ -36,6 +36,7 @@ pub struct RunOptions {
     pub(crate) max_workers: usize,
     pub(crate) tags: BTreeSet<Tag>,
     pub(crate) grants: Grants,
+    pub(crate) reuse: bool,
     pub(crate) observer: Arc<dyn Observer + Send + Sync>,
     pub(crate) cancel: CancelToken,
 }
@@ -139,6 +140,7 @@ impl Default for RunOptions {
             },
             tags: BTreeSet::new(),
             grants: Grants::NONE,
+            reuse: false,
             max_workers: cores(),
             observer: Arc::new(()),
             cancel: CancelToken::new(),
@@ -194,6 +196,15 @@ impl RunOptions {
     #[must_use]
     pub fn grants(mut self, grants: Grants) -> Self {
         self.grants = grants;
+        self
+    }
+
+    /// Whether tasks that an earlier run of this store has executed, and that would leave the same,
+    /// are taken over from there. By default all are executed: that is what to run a flow means,
+    /// and a person who measures or tests one counts on it.
+    #[must_use]
+    pub fn reuse(mut self, reuse: bool) -> Self {
+        self.reuse = reuse;
         self
     }
 

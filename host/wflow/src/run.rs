@@ -21,6 +21,7 @@ use wflow_store::StoreError;
 use crate::Flow;
 use crate::context::RunContext;
 use crate::context::now;
+use crate::driver::Driven;
 use crate::driver::Driver;
 use crate::driver::End;
 use crate::environment::Environment;
@@ -32,6 +33,7 @@ use crate::options::Policy;
 use crate::options::RunOptions;
 use crate::output::Output;
 use crate::replay::Replay;
+use crate::reuse::Reuse;
 use crate::schedule::Scheduler;
 
 /// How a run ended. Everything it tells of is on disk.
@@ -45,7 +47,7 @@ pub struct RunReport {
     pub status: RunStatus,
     /// How many tasks have been executed to their end, failed ones included.
     pub tasks: u64,
-    /// How many tasks were reused, if it resumed another run.
+    /// How many tasks were reused from other runs.
     pub reused: u64,
     /// The task that failed first, if one did.
     pub failed: Option<FailedTask>,
@@ -87,7 +89,10 @@ impl Flow {
         let access = self.open(&options.grants)?;
         let writer = store.reserve(now())?;
         let record = self.record(arguments.store(&writer)?, &writer, &options)?;
-        let run = RunInProgress::new(self, store, writer, access, &record, &options);
+        let mut run = RunInProgress::new(self, store, writer, access, &record, &options);
+        if options.reuse {
+            run.reuse = Some(Reuse::new(&run.context, &record)?);
+        }
         run.begin(&record, &options.tags)?;
         let scheduler = Scheduler::new(Arc::clone(self.shared_graph()));
         run.complete(scheduler, None, options)
@@ -112,7 +117,7 @@ impl Flow {
             grants: options.grants.clone(),
             limits: options.policy.told(),
             engine: wflow_sandbox::ENGINE.to_owned(),
-            reuse: false,
+            reuse: options.reuse,
             code: Some(writer.put(CODE_FORMAT, self.code())?),
         })
     }
@@ -123,6 +128,7 @@ pub(crate) struct RunInProgress {
     pub(crate) context: Arc<RunContext>,
     pub(crate) writer: Arc<RunWriter>,
     executor: LocalExecutor,
+    reuse: Option<Reuse>,
 }
 
 impl RunInProgress {
@@ -150,7 +156,7 @@ impl RunInProgress {
             component: flow.component().clone(),
             slots: Arc::clone(flow.slots()),
         };
-        Self { context, writer, executor }
+        Self { context, writer, executor, reuse: None }
     }
 
     /// Registers the run: from here on it can be seen.
@@ -169,10 +175,11 @@ impl RunInProgress {
         replay: Option<&Replay>,
         options: RunOptions,
     ) -> Result<RunReport, RunError> {
-        let Self { context, writer, executor } = self;
+        let Self { context, writer, executor, reuse } = self;
         let RunOptions { max_workers, cancel, .. } = options;
-        let driver = Driver::new(&context, &writer, &executor, scheduler, replay, cancel);
-        let (tasks, end) = driver.drive(max_workers);
+        let reuse = reuse.as_ref();
+        let driver = Driver::new(&context, &writer, &executor, scheduler, replay, reuse, cancel);
+        let Driven { tasks, reused, end } = driver.drive(max_workers);
         let (status, failed) = match end {
             End::Done => (RunStatus::Done, None),
             End::Cancelled => (RunStatus::Cancelled, None),
@@ -196,7 +203,7 @@ impl RunInProgress {
             Some(FailedTask { step, task: record.id.task, failure })
         });
         let flow = context.graph.name().clone();
-        let reused = replay.map_or(0, Replay::reused);
+        let reused = reused + replay.map_or(0, Replay::reused);
         Ok(RunReport { flow, run, status, tasks, reused, failed })
     }
 }

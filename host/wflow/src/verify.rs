@@ -389,7 +389,7 @@ impl Verification<'_> {
         let now = match self.executor.execute(task, self.cancel)? {
             Execution::Done(record, _) | Execution::Failed(record) => record,
             // The caller looks at the token.
-            Execution::Cancelled | Execution::Known(_) => return Ok(None),
+            Execution::Cancelled | Execution::Known(_) | Execution::Reused(_) => return Ok(None),
         };
         for impurity in now.trace.iter().flat_map(|trace| &trace.impure) {
             if !impure.contains(impurity) {

@@ -256,6 +256,8 @@ impl Execution<'_> {
         let mut tasks = format::count(report.tasks, "task");
         if let Some(origin) = seen.origin {
             tasks = format!("{tasks} and {} reused from run {origin}", report.reused);
+        } else if report.reused > 0 {
+            tasks = format!("{tasks} and {} reused from earlier runs", report.reused);
         }
         let place = self.store.path().display();
         match (&report.status, &report.failed) {

@@ -38,6 +38,9 @@ use crate::quantity;
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) execution: ExecutionArgs,
+    /// Take over tasks that an earlier run has executed and that would leave the same
+    #[arg(long, env = "WFLOW_RUN_REUSE", hide_env = true)]
+    pub(crate) reuse: bool,
     /// The seed of the random numbers that tasks draw
     #[arg(
         long,

@@ -23,11 +23,11 @@ pub(crate) fn run(common: &Common, words: &[OsString], output: &mut Output) -> R
     let arguments = flow.arguments(&told.parameters).map_err(CliError::usage)?;
     let grants = told.run.execution.grants(&flow, &path, output)?;
     let store = flows::create_store(&told.common)?;
-    let (seed, now) = (told.run.seed, told.run.now);
+    let (seed, now, reuse) = (told.run.seed, told.run.now, told.run.reuse);
     let args = &told.run.execution;
     let execution = Execution { flow, path: &path, store, common: &told.common, args, grants };
     execution.go(output, move |flow, store, options| {
-        let mut options = options.arguments(arguments).seed(seed);
+        let mut options = options.arguments(arguments).seed(seed).reuse(reuse);
         if let Some(now) = now {
             options = options.logical_time(now);
         }

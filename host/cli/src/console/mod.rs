@@ -124,6 +124,12 @@ impl Lines {
                     self.line(Some((step, task)), format_args!("Task is starting."), DIM);
                 }
             }
+            Event::TaskReused { step, task, origin } => {
+                if self.is_told(task) {
+                    let text = format_args!("Task is reused from run {origin}.");
+                    self.line(Some((step, task)), text, DIM);
+                }
+            }
             Event::Line { step, task, channel, text } => {
                 let style = match channel {
                     Channel::Stdout => Style::new(),
