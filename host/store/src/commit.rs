@@ -97,6 +97,7 @@ struct Statements<'a> {
     begin: Statement<'a>,
     run: Statement<'a>,
     tag: Statement<'a>,
+    copy: Statement<'a>,
     commit: Statement<'a>,
     task: Statement<'a>,
     again: Statement<'a>,
@@ -121,6 +122,11 @@ impl<'a> Statements<'a> {
                 "INSERT INTO runs (id, flow, status, created, record) VALUES (?1, ?2, ?3, ?4, ?5)",
             )?,
             tag: connection.prepare("INSERT INTO tags (run, tag) VALUES (?1, ?2)")?,
+            // What is a copy itself leads to what it is a copy of.
+            copy: connection.prepare(
+                "INSERT INTO copies (run, source)
+                 VALUES (?1, coalesce((SELECT source FROM copies WHERE run = ?2), ?2))",
+            )?,
             commit: connection.prepare("COMMIT")?,
             task: connection.prepare(
                 "INSERT INTO tasks (run, step, key, attempt, status, record)
@@ -191,6 +197,9 @@ impl<'a> Statements<'a> {
                     self.run.execute(params![id, row.flow, status, row.created, row.record])?;
                     for tag in &row.tags {
                         self.tag.execute(params![id, tag])?;
+                    }
+                    if let Some(source) = row.source {
+                        self.copy.execute(params![id, columns::run(source)])?;
                     }
                 }
                 Item::Task(row) => self.task(id, row, counts.entry(row.step).or_default())?,

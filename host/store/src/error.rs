@@ -177,6 +177,14 @@ pub enum StoreError {
         "run {0} is in use: a run that resumes it is reading it; try again when that has begun"
     )]
     Held(RunId),
+    /// The tasks of the run are those of another one as well.
+    #[error("run {by} has reused all tasks of run {run}, which therefore stays: remove {by} first")]
+    Shared {
+        /// The run.
+        run: RunId,
+        /// The other one.
+        by: RunId,
+    },
     /// The run has ended, so nothing can be added to it.
     #[error("run {0} has ended: nothing more can be written to it")]
     Ended(RunId),

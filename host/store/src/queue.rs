@@ -55,6 +55,8 @@ pub(crate) struct RunRow {
     pub(crate) created: i64,
     pub(crate) record: Vec<u8>,
     pub(crate) tags: Vec<String>,
+    /// The run whose tasks are its own.
+    pub(crate) source: Option<RunId>,
 }
 
 /// A task as the catalog holds it.

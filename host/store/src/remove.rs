@@ -36,8 +36,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// If there is no such run, if a process writes it or needs it to stay, or if the store cannot
-    /// be written.
+    /// If there is no such run, if a process writes it or needs it to stay, if its tasks are those
+    /// of another run as well, or if the store cannot be written.
     pub fn remove(&self, run: RunId) -> Result<u64> {
         self.remove_telling(run, &mut |_| {})
     }
@@ -51,6 +51,9 @@ impl Store {
         let lock = RemovalLock::take(self.shared().live(), run, self.path())?
             .ok_or(StoreError::Held(run))?;
         self.shared().pool().write(|connection| {
+            if let Some(by) = self.copy_of(connection, run)? {
+                return Err(StoreError::Shared { run, by });
+            }
             let gone = connection
                 .execute("DELETE FROM runs WHERE id = ?1", [columns::run(run)])
                 .during(self.path(), DOING)?;
@@ -61,6 +64,20 @@ impl Store {
             drop(lock);
             self.remove_remains(connection, run, removed)
         })
+    }
+
+    /// A run whose tasks are those of this one; none if there is none.
+    pub(crate) fn copy_of(&self, connection: &Connection, run: RunId) -> Result<Option<RunId>> {
+        let copy: Option<i64> = connection
+            .prepare_cached(
+                "SELECT copies.run FROM copies JOIN runs ON runs.id = copies.run
+                 WHERE copies.source = ?1 LIMIT 1",
+            )
+            .and_then(|mut copies| {
+                copies.query_row([columns::run(run)], |row| row.get(0)).optional()
+            })
+            .during(self.path(), DOING)?;
+        Ok(copy.map(columns::run_id))
     }
 
     /// Removes what is left of a run without a row; returns how many tasks. `removed` is told how
@@ -93,6 +110,7 @@ impl Store {
                 Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
             transaction.execute("DELETE FROM steps WHERE run = ?1", [id])?;
             transaction.execute("DELETE FROM tags WHERE run = ?1", [id])?;
+            transaction.execute("DELETE FROM copies WHERE run = ?1", [id])?;
             transaction.commit()
         };
         rest().during(self.path(), DOING)?;
@@ -123,7 +141,8 @@ fn next_run(connection: &Connection, last: i64) -> rusqlite::Result<Option<i64>>
             "SELECT min(run) FROM (
                  SELECT min(run) AS run FROM tasks WHERE run > ?1
                  UNION ALL SELECT min(run) FROM steps WHERE run > ?1
-                 UNION ALL SELECT min(run) FROM tags WHERE run > ?1)",
+                 UNION ALL SELECT min(run) FROM tags WHERE run > ?1
+                 UNION ALL SELECT min(run) FROM copies WHERE run > ?1)",
         )?
         .query_row([last], |row| row.get(0))
         .optional()

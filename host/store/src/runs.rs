@@ -256,7 +256,9 @@ impl Store {
             let read = || {
                 connection
                     .prepare_cached(
-                        "SELECT step, done, failed FROM steps WHERE run = ?1 ORDER BY step",
+                        "SELECT step, done, failed FROM steps
+                         WHERE run = coalesce((SELECT source FROM copies WHERE run = ?1), ?1)
+                         ORDER BY step",
                     )?
                     .query_map([columns::run(run)], |row| {
                         let step = StepIndex(row.get(0)?);

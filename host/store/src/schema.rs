@@ -19,7 +19,7 @@ pub(crate) const CATALOG: &str = "catalog.sqlite";
 pub(crate) const CATALOG_LOG: &str = "catalog.sqlite-wal";
 
 /// The version of the tables below.
-pub(crate) const VERSION: i64 = 2;
+pub(crate) const VERSION: i64 = 3;
 /// Marks an SQLite file as ours: `wflw`.
 const APPLICATION: i64 = 0x7766_6c77;
 
@@ -81,6 +81,16 @@ CREATE TABLE tags (
 CREATE INDEX tags_by_tag ON tags (tag, run);
 ";
 
+/// What version 3 added: runs that have no tasks of their own, since all of theirs are those of
+/// another run, which has none but its own.
+const COPIES: &str = "
+CREATE TABLE copies (
+    run INTEGER PRIMARY KEY,
+    source INTEGER NOT NULL
+) STRICT;
+CREATE INDEX copies_by_source ON copies (source, run);
+";
+
 /// The `coding` of a blob whose row holds its plain bytes.
 pub(crate) const CODING_PLAIN: i64 = 0;
 /// The `coding` of a blob whose row holds them as one zstd frame.
@@ -101,6 +111,7 @@ pub(crate) fn create(file: &Path, store: &Path) -> Result<()> {
     let transaction = connection.transaction().during(store, DOING)?;
     transaction.execute_batch(TABLES).during(store, DOING)?;
     transaction.execute_batch(TAGS).during(store, DOING)?;
+    transaction.execute_batch(COPIES).during(store, DOING)?;
     transaction.pragma_update(None, "application_id", APPLICATION).during(store, DOING)?;
     transaction.pragma_update(None, "user_version", VERSION).during(store, DOING)?;
     transaction.commit().during(store, DOING)?;
@@ -177,8 +188,13 @@ fn migrate(connection: &Connection, store: &Path) -> Result<()> {
         let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)
             .during(store, MIGRATING)?;
         // Another process may have done it since we looked.
-        if version(&transaction, store)? < 2 {
-            transaction.execute_batch(TAGS).during(store, MIGRATING)?;
+        let found = version(&transaction, store)?;
+        for (version, added) in [(2, TAGS), (3, COPIES)] {
+            if found < version {
+                transaction.execute_batch(added).during(store, MIGRATING)?;
+            }
+        }
+        if found < VERSION {
             transaction.pragma_update(None, "user_version", VERSION).during(store, MIGRATING)?;
         }
         transaction.commit().during(store, MIGRATING)

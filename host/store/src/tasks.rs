@@ -9,6 +9,7 @@ use wflow_model::TaskId;
 use wflow_model::lookup;
 use wflow_model::lookup::Answer;
 use wflow_model::record;
+use wflow_model::record::Origin;
 use wflow_model::record::RunId;
 use wflow_model::record::TaskRecord;
 use wflow_model::task::StepIndex;
@@ -60,11 +61,13 @@ impl Store {
         // No key is empty, so all of them are greater than this.
         let after = after.map(TaskId::sort_key).unwrap_or_default();
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let owner = self.owner(run)?;
         self.page(
             run,
+            owner,
             "SELECT key, record, step FROM tasks WHERE run = ?1 AND step = ?2 AND key > ?3
              ORDER BY key LIMIT ?4",
-            params![columns::run(run), step.0, after, limit],
+            params![columns::run(owner), step.0, after, limit],
         )
     }
 
@@ -82,11 +85,13 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<TaskRecord>> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let owner = self.owner(run)?;
         self.page(
             run,
+            owner,
             "SELECT key, record, step FROM tasks WHERE run = ?1 AND step = ?2 AND key >= ?3
              ORDER BY key LIMIT ?4",
-            params![columns::run(run), step.0, first.sort_key(), limit],
+            params![columns::run(owner), step.0, first.sort_key(), limit],
         )
     }
 
@@ -97,16 +102,43 @@ impl Store {
     /// If a record is damaged or the catalog cannot be read.
     pub fn failed_tasks(&self, run: RunId, limit: usize) -> Result<Vec<TaskRecord>> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let owner = self.owner(run)?;
         self.page(
             run,
+            owner,
             "SELECT key, record, step FROM tasks WHERE run = ?1 AND status <> 0
              ORDER BY step, key LIMIT ?2",
-            params![columns::run(run), limit],
+            params![columns::run(owner), limit],
         )
     }
 
+    /// The run whose tasks those of a run are: itself, or the one that it is a copy of.
+    pub(crate) fn owner(&self, run: RunId) -> Result<RunId> {
+        let source = self.shared().pool().with(|connection| {
+            let read = || {
+                connection
+                    .prepare_cached("SELECT source FROM copies WHERE run = ?1")?
+                    .query_row([columns::run(run)], |row| row.get(0))
+                    .optional()
+            };
+            read().during(self.path(), DOING)
+        })?;
+        Ok(source.map_or(run, columns::run_id))
+    }
+
+    /// Where a task of a copy was executed.
+    fn origin(&self, owner: RunId) -> Result<Origin> {
+        Ok(Origin { run: owner, component: self.run_record(owner)?.component })
+    }
+
     /// The tasks of a run that a query yields, as `key, record, step`.
-    fn page(&self, run: RunId, query: &str, values: impl Params) -> Result<Vec<TaskRecord>> {
+    fn page(
+        &self,
+        run: RunId,
+        owner: RunId,
+        query: &str,
+        values: impl Params,
+    ) -> Result<Vec<TaskRecord>> {
         let rows = self.shared().pool().with(|connection| {
             let read = || {
                 connection
@@ -120,7 +152,14 @@ impl Store {
             };
             read().during(self.path(), DOING)
         })?;
-        rows.into_iter().collect()
+        let mut tasks = rows.into_iter().collect::<Result<Vec<TaskRecord>>>()?;
+        if owner != run {
+            let origin = self.origin(owner)?;
+            for task in &mut tasks {
+                task.origin.get_or_insert_with(|| origin.clone());
+            }
+        }
+        Ok(tasks)
     }
 
     /// Several tasks of one step, in the order asked for; none where there is no such task.
@@ -136,7 +175,16 @@ impl Store {
         step: StepIndex,
         ids: &[TaskId],
     ) -> Result<Vec<Option<TaskRecord>>> {
-        self.read_by_id(run, step, ids, |key, bytes| decode(run, step, key, bytes))
+        let owner = self.owner(run)?;
+        let mut tasks =
+            self.read_by_id(owner, step, ids, |key, bytes| decode(run, step, key, bytes))?;
+        if owner != run {
+            let origin = self.origin(owner)?;
+            for task in tasks.iter_mut().flatten() {
+                task.origin.get_or_insert_with(|| origin.clone());
+            }
+        }
+        Ok(tasks)
     }
 
     /// What each of several tasks of one step says of a name.
@@ -147,7 +195,7 @@ impl Store {
         ids: &[TaskId],
         name: &str,
     ) -> Result<Vec<Option<Answer>>> {
-        self.read_by_id(run, step, ids, |key, bytes| {
+        self.read_by_id(self.owner(run)?, step, ids, |key, bytes| {
             let (id, answer) = lookup::answer(bytes, name)
                 .map_err(|error| damaged(run, step, key, error.into()))?;
             check_place(run, step, key, &id)?;
@@ -155,7 +203,7 @@ impl Store {
         })
     }
 
-    /// Reads something of several tasks of one step, given the key and the record of each.
+    /// Reads something of several tasks of one step of a run that is no copy, given the key and the record of each.
     fn read_by_id<T: Clone>(
         &self,
         run: RunId,

@@ -87,6 +87,25 @@ impl RunWriter {
     ///
     /// If there are too many tags, if the store failed, or if the run is registered already.
     pub fn register(&self, record: &RunRecord, tags: &BTreeSet<Tag>) -> Result<()> {
+        self.begin(record, tags, None)
+    }
+
+    /// Registers a run whose tasks are those of another, all of them and no others. That one
+    /// has ended, and cannot be removed as long as this one is there. The caller holds it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::register`].
+    pub fn register_copy(
+        &self,
+        record: &RunRecord,
+        tags: &BTreeSet<Tag>,
+        source: RunId,
+    ) -> Result<()> {
+        self.begin(record, tags, Some(source))
+    }
+
+    fn begin(&self, record: &RunRecord, tags: &BTreeSet<Tag>, source: Option<RunId>) -> Result<()> {
         if tags.len() > Tag::MAX_PER_RUN {
             return Err(StoreError::TooManyTags(tags.len()));
         }
@@ -97,6 +116,7 @@ impl RunWriter {
             created: self.created.0,
             record: encoded,
             tags: tags.iter().map(Tag::to_string).collect(),
+            source,
         }))?;
         self.flush()
     }

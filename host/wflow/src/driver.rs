@@ -15,17 +15,15 @@ use wflow_store::StoreError;
 
 use crate::context::RunContext;
 use crate::environment::Environment;
-use crate::event::Channel;
 use crate::event::Event;
 use crate::execute::Execution;
 use crate::execute::Executor;
 use crate::execute::Task;
 use crate::items::Items;
-use crate::log::LogCapture;
-use crate::log::Speaker;
 use crate::replay::Onward;
 use crate::replay::Replay;
 use crate::reuse::Reuse;
+use crate::reuse::tell_of_reused;
 use crate::schedule::Advance;
 use crate::schedule::Scheduler;
 
@@ -192,24 +190,11 @@ impl<'a> Driver<'a> {
         record: &TaskRecord,
         advance: Onward,
     ) -> Result<Execution, StoreError> {
-        let step = self.run.step_name(task.id.step);
-        let id = &task.id.task;
-        let observer = &*self.run.observer;
-        let origin = record.origin.as_ref().map_or(self.run.run, |origin| origin.run);
-        observer.event(&Event::TaskReused { step, task: id, origin });
-        for (log, channel) in
-            [(&record.stdout, Channel::Stdout), (&record.stderr, Channel::Stderr)]
-        {
-            if let Some(text) = &log.text {
-                let speaker = Speaker { observer, step, task: id };
-                let mut lines = LogCapture::new(channel, usize::MAX);
-                lines.push(&self.run.store.read(text)?, &speaker);
-                lines.finish(&speaker);
-            }
+        if self.run.observer.follows_tasks() {
+            tell_of_reused(self.run, record)?;
         }
         self.tell_foreach(task, &advance);
         self.writer.append(record)?;
-        observer.event(&Event::TaskFinished { step, task: id });
         Ok(Execution::Reused(advance))
     }
 

@@ -37,7 +37,7 @@ pub enum Event<'a> {
         /// Which task of the step.
         task: &'a TaskId,
     },
-    /// A task is reused: what it had written follows, and that it is finished.
+    /// A task is reused, and with that finished. What it had written follows.
     TaskReused {
         /// Its step.
         step: &'a Name,
@@ -129,9 +129,19 @@ pub enum Change {
 pub trait Observer: Sync {
     /// Something happened.
     fn event(&self, event: &Event<'_>);
+
+    /// Whether what happens to single tasks is of interest. If not, it may not be told of tasks
+    /// that are reused.
+    fn follows_tasks(&self) -> bool {
+        true
+    }
 }
 
 /// Watches nothing.
 impl Observer for () {
     fn event(&self, _: &Event<'_>) {}
+
+    fn follows_tasks(&self) -> bool {
+        false
+    }
 }

@@ -3,6 +3,9 @@
 use std::sync::Arc;
 
 use wflow_model::Digest;
+use wflow_model::Name;
+use wflow_model::TaskId;
+use wflow_model::record::Artifacts;
 use wflow_model::record::Origin;
 use wflow_model::record::Outcome;
 use wflow_model::record::RunId;
@@ -14,7 +17,11 @@ use wflow_store::Store;
 use wflow_store::StoreError;
 
 use crate::context::RunContext;
+use crate::event::Channel;
+use crate::event::Event;
 use crate::execute::Task;
+use crate::log::LogCapture;
+use crate::log::Speaker;
 use crate::replay::Onward;
 use crate::replay::follow;
 use crate::replay::is_complete;
@@ -29,6 +36,9 @@ const LOOKED_AT: usize = 200;
 /// are enough unless parameters go back and forth.
 const MAX_CANDIDATES: usize = 8;
 
+/// How many tasks are read at once.
+const PAGE: usize = 1024;
+
 /// The runs whose tasks may be reused in another.
 pub(crate) struct Reuse {
     run: Arc<RunContext>,
@@ -39,6 +49,8 @@ pub(crate) struct Reuse {
 /// An earlier run of the same component, with the same seed, time and grants.
 struct Candidate {
     run: RunId,
+    record: Arc<RunRecord>,
+    done: bool,
     tasks: Shelf,
     /// Nobody removes it while its tasks are reused.
     _hold: RunHold,
@@ -69,6 +81,31 @@ impl Reuse {
         Ok(None)
     }
 
+    /// A run that is done, all of whose tasks would be reused here: one with the same parameters,
+    /// whose tasks leave the same each time.
+    pub(crate) fn whole(&self) -> Result<Option<RunId>, StoreError> {
+        for candidate in self.candidates.iter().filter(|candidate| candidate.done) {
+            let digests = |parameters: &Artifacts| -> Vec<(Name, Digest)> {
+                parameters.iter().map(|(name, value)| (name.clone(), value.digest)).collect()
+            };
+            let splits = candidate.record.limits.get("max-num-splits").copied();
+            if digests(&candidate.record.parameters) == digests(&self.run.parameters)
+                && splits.is_some_and(|splits| splits <= self.run.policy.max_num_splits.into())
+                && self.all_leave_the_same(candidate.run)?
+            {
+                return Ok(Some(candidate.run));
+            }
+        }
+        Ok(None)
+    }
+
+    fn all_leave_the_same(&self, run: RunId) -> Result<bool, StoreError> {
+        each_task(&self.run, run, &mut |record| {
+            let pure = record.trace.as_ref().is_some_and(|trace| trace.impure.is_empty());
+            Ok(pure && is_complete(&self.run.store, record)?)
+        })
+    }
+
     /// Whether a task would leave what another left: that is one that leaves the same each time,
     /// and what it read is there again.
     fn leaves_the_same(&self, task: &Task, record: &TaskRecord) -> bool {
@@ -80,6 +117,48 @@ impl Reuse {
     }
 }
 
+/// Tells the observer that a task is reused, and what it had written.
+pub(crate) fn tell_of_reused(run: &RunContext, record: &TaskRecord) -> Result<(), StoreError> {
+    let (step, task) = (run.step_name(record.id.step), &record.id.task);
+    let observer = &*run.observer;
+    let origin = record.origin.as_ref().map_or(run.run, |origin| origin.run);
+    observer.event(&Event::TaskReused { step, task, origin });
+    for (log, channel) in [(&record.stdout, Channel::Stdout), (&record.stderr, Channel::Stderr)] {
+        if let Some(text) = &log.text {
+            let speaker = Speaker { observer, step, task };
+            let mut lines = LogCapture::new(channel, usize::MAX);
+            lines.push(&run.store.read(text)?, &speaker);
+            lines.finish(&speaker);
+        }
+    }
+    Ok(())
+}
+
+/// Visits the tasks of a run, step by step in the order of the graph, as long as `visit` says so.
+/// Returns whether it came to the end.
+pub(crate) fn each_task(
+    context: &RunContext,
+    run: RunId,
+    visit: &mut dyn FnMut(&TaskRecord) -> Result<bool, StoreError>,
+) -> Result<bool, StoreError> {
+    for (step, _) in context.graph.indexed_steps() {
+        let mut last: Option<TaskId> = None;
+        loop {
+            let tasks = context.store.tasks(run, step, last.as_ref(), PAGE)?;
+            for task in &tasks {
+                if !visit(task)? {
+                    return Ok(false);
+                }
+            }
+            match tasks.last() {
+                Some(task) if tasks.len() == PAGE => last = Some(task.id.task.clone()),
+                _ => break,
+            }
+        }
+    }
+    Ok(true)
+}
+
 fn candidates(store: &Store, record: &RunRecord) -> Result<Vec<Candidate>, StoreError> {
     let key = run_key(record);
     let mut candidates = Vec::new();
@@ -88,14 +167,24 @@ fn candidates(store: &Store, record: &RunRecord) -> Result<Vec<Candidate>, Store
             break;
         }
         let run = summary.id;
-        // What a running one commits is only seen by chance.
-        let ended = summary.state != RunState::Running;
-        // One that is damaged or being removed has nothing to offer, and is no reason to stop.
-        if !ended || !store.run_record(run).is_ok_and(|earlier| run_key(&earlier) == key) {
+        // What a running one commits is only seen by chance. One that is damaged or being removed
+        // has nothing to offer, and is no reason to stop.
+        let (RunState::Done | RunState::Failed | RunState::Cancelled | RunState::Interrupted, Ok(earlier)) =
+            (summary.state, store.run_record(run))
+        else {
+            continue;
+        };
+        if run_key(&earlier) != key {
             continue;
         }
         let Ok(hold) = store.hold(run) else { continue };
-        candidates.push(Candidate { run, tasks: Shelf::new(store.clone(), run), _hold: hold });
+        candidates.push(Candidate {
+            run,
+            record: earlier,
+            done: summary.state == RunState::Done,
+            tasks: Shelf::new(store.clone(), run),
+            _hold: hold,
+        });
     }
     Ok(candidates)
 }

@@ -34,6 +34,8 @@ use crate::options::RunOptions;
 use crate::output::Output;
 use crate::replay::Replay;
 use crate::reuse::Reuse;
+use crate::reuse::each_task;
+use crate::reuse::tell_of_reused;
 use crate::schedule::Scheduler;
 
 /// How a run ended. Everything it tells of is on disk.
@@ -91,7 +93,11 @@ impl Flow {
         let record = self.record(arguments.store(&writer)?, &writer, &options)?;
         let mut run = RunInProgress::new(self, store, writer, access, &record, &options);
         if options.reuse {
-            run.reuse = Some(Reuse::new(&run.context, &record)?);
+            let reuse = Reuse::new(&run.context, &record)?;
+            if let Some(source) = reuse.whole()? {
+                return run.copy(&record, &options.tags, source);
+            }
+            run.reuse = Some(reuse);
         }
         run.begin(&record, &options.tags)?;
         let scheduler = Scheduler::new(Arc::clone(self.shared_graph()));
@@ -161,11 +167,39 @@ impl RunInProgress {
 
     /// Registers the run: from here on it can be seen.
     pub(crate) fn begin(&self, record: &RunRecord, tags: &BTreeSet<Tag>) -> Result<(), StoreError> {
-        let RunContext { run, observer, .. } = &*self.context;
         self.writer.register(record, tags)?;
+        self.tell_begin(record);
+        Ok(())
+    }
+
+    fn tell_begin(&self, record: &RunRecord) {
+        let RunContext { run, observer, .. } = &*self.context;
         let commits = &self.writer.commits();
         observer.event(&Event::RunStarted { flow: &record.flow, run: *run, commits });
-        Ok(())
+    }
+
+    /// Ends the run at once: all of its tasks are those of another run, which is done.
+    fn copy(
+        self,
+        record: &RunRecord,
+        tags: &BTreeSet<Tag>,
+        source: RunId,
+    ) -> Result<RunReport, RunError> {
+        self.writer.register_copy(record, tags, source)?;
+        self.tell_begin(record);
+        let RunContext { run, store, observer, .. } = &*self.context;
+        if observer.follows_tasks() {
+            each_task(&self.context, *run, &mut |record| {
+                tell_of_reused(&self.context, record)?;
+                Ok(true)
+            })?;
+        }
+        let status = RunStatus::Done;
+        self.writer.finish(&RunEnd { status, finished: now(), failed: None })?;
+        observer.event(&Event::RunFinished { run: *run, status });
+        let reused = store.steps(*run)?.iter().map(|step| step.done).sum();
+        let flow = record.flow.clone();
+        Ok(RunReport { flow, run: *run, status, tasks: 0, reused, failed: None })
     }
 
     /// Runs the tasks that are left.

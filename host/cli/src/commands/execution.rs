@@ -364,6 +364,10 @@ impl Observer for Watch {
         }
         self.console.event(event);
     }
+
+    fn follows_tasks(&self) -> bool {
+        self.console.follows_tasks()
+    }
 }
 
 /// Does the work on a thread of its own, and cancels it when the person or the machine asks for

@@ -156,6 +156,7 @@ fn summary(collected: &Collected) -> String {
 fn reason(why: Spared) -> &'static str {
     match why {
         Spared::Live => "it is still being written",
+        Spared::Shared => "another run has reused all of its tasks, and needs them",
         Spared::Held => "a run that resumes it is reading it",
     }
 }

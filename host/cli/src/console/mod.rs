@@ -109,6 +109,10 @@ impl Observer for Console {
             lock(lines).tell(event);
         }
     }
+
+    fn follows_tasks(&self) -> bool {
+        self.lines.is_some()
+    }
 }
 
 impl Lines {
@@ -129,6 +133,7 @@ impl Lines {
                     let text = format_args!("Task is reused from run {origin}.");
                     self.line(Some((step, task)), text, DIM);
                 }
+                self.advance(step);
             }
             Event::Line { step, task, channel, text } => {
                 let style = match channel {

@@ -77,10 +77,11 @@ impl Store {
 
 impl Check<'_> {
     fn everything(&mut self) -> Result<()> {
-        let parts: [fn(&mut Self) -> Result<()>; 8] = [
+        let parts: [fn(&mut Self) -> Result<()>; 9] = [
             Self::database,
             Self::remains,
             Self::runs,
+            Self::copies,
             Self::tasks,
             Self::counters,
             Self::rows,

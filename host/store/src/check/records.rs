@@ -66,6 +66,26 @@ impl Check<'_> {
         Ok(())
     }
 
+    /// The runs of which others are copies are there.
+    pub(super) fn copies(&mut self) -> Result<()> {
+        let path = self.store.path();
+        let mut statement = self
+            .snapshot
+            .prepare(
+                "SELECT run, source FROM copies WHERE run IN (SELECT id FROM runs)
+                     AND (source NOT IN (SELECT id FROM runs) OR source IN (SELECT run FROM copies))",
+            )
+            .during(path, DOING)?;
+        let mut rows = statement.query([]).during(path, DOING)?;
+        while let Some(row) = rows.next().during(path, DOING)? {
+            let ids = || -> rusqlite::Result<_> { Ok((row.get(0)?, row.get(1)?)) };
+            let (run, source): (i64, i64) = ids().during(path, DOING)?;
+            let why = format!("has the tasks of run {source}, which has none of its own");
+            self.faults.add(Subject::Run(columns::run_id(run)), why);
+        }
+        Ok(())
+    }
+
     fn tags(&self, run: RunId) -> rusqlite::Result<Vec<String>> {
         self.snapshot
             .prepare_cached("SELECT tag FROM tags WHERE run = ?1")?

@@ -22,6 +22,7 @@ use std::collections::HashSet;
 use rusqlite::Connection;
 use wflow_model::record::RunId;
 
+use crate::columns;
 use crate::error::Result;
 use crate::error::StoreError;
 use crate::error::While;
@@ -61,6 +62,8 @@ pub enum Spared {
     Live,
     /// Another run is just taking over its tasks.
     Held,
+    /// Its tasks are those of another run as well, which reused all of them.
+    Shared,
 }
 
 const REMOVING: &str = "removing tasks";
@@ -96,7 +99,8 @@ impl Store {
         }
         let _lock =
             lockfile::lock(self.shared().root(), GC_LOCK).during(self.path(), "taking its turn")?;
-        for run in self.selected(selection)? {
+        // The newest first: a copy goes before that of which it is one.
+        for run in self.selected(selection)?.into_iter().rev() {
             let before = collected.tasks;
             let removed = self.remove_telling(run, &mut |tasks| {
                 tell(Progress { doing: REMOVING, done: before + tasks, of: 0 });
@@ -108,11 +112,16 @@ impl Store {
                 }
                 Err(StoreError::Live(run)) => collected.spared.push((run, Spared::Live)),
                 Err(StoreError::Held(run)) => collected.spared.push((run, Spared::Held)),
+                Err(StoreError::Shared { run, .. }) => {
+                    collected.spared.push((run, Spared::Shared));
+                }
                 // Somebody else was faster.
                 Err(StoreError::NoRun(_)) => {}
                 Err(error) => return Err(error),
             }
         }
+        collected.runs.reverse();
+        collected.spared.reverse();
         self.shared().pool().write(|connection| {
             for run in self.remains(connection)? {
                 let before = collected.tasks;
@@ -134,22 +143,50 @@ impl Store {
         selection: &Selection,
         collected: &mut Collected,
     ) -> Result<HashSet<RunId>> {
-        for run in self.selected(selection)? {
+        for run in self.selected(selection)?.into_iter().rev() {
             if live::is_live(self.shared().live(), run, self.path())? {
                 collected.spared.push((run, Spared::Live));
             } else if hold::is_held(self.shared().live(), run, self.path())? {
                 collected.spared.push((run, Spared::Held));
+            } else if self.stays_shared(connection, run, &collected.runs)? {
+                collected.spared.push((run, Spared::Shared));
             } else {
                 collected.runs.push(run);
             }
         }
+        collected.runs.reverse();
+        collected.spared.reverse();
         let remains = self.remains(connection)?;
         collected.remains = remains.len() as u64;
         for run in collected.runs.iter().chain(&remains) {
+            if self.owner(*run)? != *run {
+                // A copy has no tasks of its own.
+                continue;
+            }
             let steps = self.steps(*run)?;
             collected.tasks += steps.iter().map(|step| step.done + step.failed).sum::<u64>();
         }
         Ok(remains.into_iter().collect())
+    }
+
+    /// Whether a run has a copy that is not among those that go before it.
+    fn stays_shared(
+        &self,
+        connection: &Connection,
+        run: RunId,
+        before: &[RunId],
+    ) -> Result<bool> {
+        let read = || {
+            connection
+                .prepare_cached(
+                    "SELECT copies.run FROM copies JOIN runs ON runs.id = copies.run
+                     WHERE copies.source = ?1",
+                )?
+                .query_map([columns::run(run)], |row| row.get(0).map(columns::run_id))?
+                .collect::<rusqlite::Result<Vec<RunId>>>()
+        };
+        let copies = read().during(self.path(), "looking for copies")?;
+        Ok(copies.iter().any(|copy| !before.contains(copy)))
     }
 
     /// Removes whatever no run refers to, other than the runs that are gone.
