@@ -191,7 +191,7 @@ impl<'a> Driver<'a> {
         advance: Onward,
     ) -> Result<Execution, StoreError> {
         if self.run.observer.follows_tasks() {
-            tell_of_reused(self.run, record)?;
+            tell_of_reused(self.run, record, self.run.run)?;
         }
         self.tell_foreach(task, &advance);
         self.writer.append(record)?;

@@ -39,6 +39,17 @@ const MAX_CANDIDATES: usize = 8;
 /// How many tasks are read at once.
 const PAGE: usize = 1024;
 
+/// So many tasks of a run that is reused as a whole are held until they are told of; if there are
+/// more, all are read again for that.
+pub(crate) const MAX_TOLD: usize = 100_000;
+
+/// A run that is reused as a whole.
+pub(crate) struct Whole {
+    pub(crate) run: RunId,
+    /// Its tasks, step by step, without their artifacts; at most [`MAX_TOLD`].
+    pub(crate) tasks: Vec<TaskRecord>,
+}
+
 /// The runs whose tasks may be reused in another.
 pub(crate) struct Reuse {
     run: Arc<RunContext>,
@@ -83,7 +94,7 @@ impl Reuse {
 
     /// A run that is done, all of whose tasks would be reused here: one with the same parameters,
     /// whose tasks leave the same each time.
-    pub(crate) fn whole(&self) -> Result<Option<RunId>, StoreError> {
+    pub(crate) fn whole(&self) -> Result<Option<Whole>, StoreError> {
         for candidate in self.candidates.iter().filter(|candidate| candidate.done) {
             let digests = |parameters: &Artifacts| -> Vec<(Name, Digest)> {
                 parameters.iter().map(|(name, value)| (name.clone(), value.digest)).collect()
@@ -91,19 +102,31 @@ impl Reuse {
             let splits = candidate.record.limits.get("max-num-splits").copied();
             if digests(&candidate.record.parameters) == digests(&self.run.parameters)
                 && splits.is_some_and(|splits| splits <= self.run.policy.max_num_splits.into())
-                && self.all_leave_the_same(candidate.run)?
+                && let Some(tasks) = self.all_leave_the_same(candidate.run)?
             {
-                return Ok(Some(candidate.run));
+                return Ok(Some(Whole { run: candidate.run, tasks }));
             }
         }
         Ok(None)
     }
 
-    fn all_leave_the_same(&self, run: RunId) -> Result<bool, StoreError> {
-        each_task(&self.run, run, &mut |record| {
-            let pure = record.trace.as_ref().is_some_and(|trace| trace.impure.is_empty());
-            Ok(pure && is_complete(&self.run.store, record)?)
-        })
+    /// All tasks of a run, if all of them leave the same each time.
+    fn all_leave_the_same(&self, run: RunId) -> Result<Option<Vec<TaskRecord>>, StoreError> {
+        let mut tasks = Vec::new();
+        let all = each_task(&self.run, run, &mut |mut record| {
+            let pure = record.trace.take().is_some_and(|trace| trace.impure.is_empty());
+            if !pure || !is_complete(&self.run.store, &record)? {
+                return Ok(false);
+            }
+            if tasks.len() < MAX_TOLD {
+                // Who they are and what they wrote is all that is told of them.
+                record.artifacts = Artifacts::new();
+                record.inherited = Artifacts::new();
+                tasks.push(record);
+            }
+            Ok(true)
+        })?;
+        Ok(all.then_some(tasks))
     }
 
     /// Whether a task would leave what another left: that is one that leaves the same each time,
@@ -117,11 +140,15 @@ impl Reuse {
     }
 }
 
-/// Tells the observer that a task is reused, and what it had written.
-pub(crate) fn tell_of_reused(run: &RunContext, record: &TaskRecord) -> Result<(), StoreError> {
+/// Tells the observer that a task of another run is reused, and what it had written.
+pub(crate) fn tell_of_reused(
+    run: &RunContext,
+    record: &TaskRecord,
+    from: RunId,
+) -> Result<(), StoreError> {
     let (step, task) = (run.step_name(record.id.step), &record.id.task);
     let observer = &*run.observer;
-    let origin = record.origin.as_ref().map_or(run.run, |origin| origin.run);
+    let origin = record.origin.as_ref().map_or(from, |origin| origin.run);
     observer.event(&Event::TaskReused { step, task, origin });
     for (log, channel) in [(&record.stdout, Channel::Stdout), (&record.stderr, Channel::Stderr)] {
         if let Some(text) = &log.text {
@@ -139,20 +166,20 @@ pub(crate) fn tell_of_reused(run: &RunContext, record: &TaskRecord) -> Result<()
 pub(crate) fn each_task(
     context: &RunContext,
     run: RunId,
-    visit: &mut dyn FnMut(&TaskRecord) -> Result<bool, StoreError>,
+    visit: &mut dyn FnMut(TaskRecord) -> Result<bool, StoreError>,
 ) -> Result<bool, StoreError> {
     for (step, _) in context.graph.indexed_steps() {
         let mut last: Option<TaskId> = None;
         loop {
             let tasks = context.store.tasks(run, step, last.as_ref(), PAGE)?;
-            for task in &tasks {
+            last = tasks.last().filter(|_| tasks.len() == PAGE).map(|task| task.id.task.clone());
+            for task in tasks {
                 if !visit(task)? {
                     return Ok(false);
                 }
             }
-            match tasks.last() {
-                Some(task) if tasks.len() == PAGE => last = Some(task.id.task.clone()),
-                _ => break,
+            if last.is_none() {
+                break;
             }
         }
     }

@@ -33,7 +33,9 @@ use crate::options::Policy;
 use crate::options::RunOptions;
 use crate::output::Output;
 use crate::replay::Replay;
+use crate::reuse::MAX_TOLD;
 use crate::reuse::Reuse;
+use crate::reuse::Whole;
 use crate::reuse::each_task;
 use crate::reuse::tell_of_reused;
 use crate::schedule::Scheduler;
@@ -95,7 +97,7 @@ impl Flow {
         if options.reuse {
             let reuse = Reuse::new(&run.context, &record)?;
             if let Some(source) = reuse.whole()? {
-                return run.copy(&record, &options.tags, source);
+                return run.copy(&record, &options.tags, &source);
             }
             run.reuse = Some(reuse);
         }
@@ -183,14 +185,18 @@ impl RunInProgress {
         self,
         record: &RunRecord,
         tags: &BTreeSet<Tag>,
-        source: RunId,
+        source: &Whole,
     ) -> Result<RunReport, RunError> {
-        self.writer.register_copy(record, tags, source)?;
+        self.writer.register_copy(record, tags, source.run)?;
         self.tell_begin(record);
         let RunContext { run, store, observer, .. } = &*self.context;
-        if observer.follows_tasks() {
-            each_task(&self.context, *run, &mut |record| {
-                tell_of_reused(&self.context, record)?;
+        if observer.follows_tasks() && source.tasks.len() < MAX_TOLD {
+            for task in &source.tasks {
+                tell_of_reused(&self.context, task, source.run)?;
+            }
+        } else if observer.follows_tasks() {
+            each_task(&self.context, *run, &mut |task| {
+                tell_of_reused(&self.context, &task, source.run)?;
                 Ok(true)
             })?;
         }
