@@ -64,6 +64,10 @@ pub(crate) enum Command {
     List(ListArgs),
     /// Execute the tasks of a run again, and tell whether they leave the same
     Verify(VerifyArgs),
+    /// Tell what the outcome of a task follows from, and why it was reused or was not
+    Explain(ExplainArgs),
+    /// Print how a run came about, as one JSON statement in the form of in-toto
+    Attest(AttestArgs),
     /// Check every record and every blob in the store, and tell what refers to what is damaged
     Fsck(FsckArgs),
     /// Remove runs that are not needed any more, and whatever no run refers to
@@ -168,6 +172,26 @@ pub(crate) struct VerifyArgs {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// The task: [FLOW/]RUN/STEP/TASK, where RUN may be `latest`
+    #[arg(value_name = "TASK")]
+    pub(crate) task: String,
+    /// The task to compare it with [default: the same one in the latest run before]
+    #[arg(value_name = "OTHER")]
+    pub(crate) other: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AttestArgs {
+    /// The run: [FLOW/]RUN, where RUN may be `latest`
+    #[arg(value_name = "RUN")]
+    pub(crate) run: String,
 }
 
 #[derive(Debug, Args)]

@@ -169,8 +169,8 @@ pub struct TaskRecord {
 pub struct Trace {
     /// The digest of all of it. Two tasks with one key leave the same behind.
     pub key: Digest,
-    /// What it read, in the order in which it read it first.
-    pub reads: Vec<Read>,
+    /// What it read, in order, and the digest of what it found; none where there was nothing.
+    pub reads: Vec<(Read, Option<Digest>)>,
     /// Why it may leave something else the next time, or in another run; empty for most tasks.
     pub impure: Vec<Impurity>,
 }

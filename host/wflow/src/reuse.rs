@@ -136,7 +136,7 @@ impl Reuse {
             return false;
         };
         record.outcome == Outcome::Done
-            && Session::new(&self.run, task).key(&trace.reads).is_ok_and(|key| key == trace.key)
+            && Session::new(&self.run, task).key_of(trace) == Some(trace.key)
     }
 }
 
@@ -196,8 +196,10 @@ fn candidates(store: &Store, record: &RunRecord) -> Result<Vec<Candidate>, Store
         let run = summary.id;
         // What a running one commits is only seen by chance. One that is damaged or being removed
         // has nothing to offer, and is no reason to stop.
-        let (RunState::Done | RunState::Failed | RunState::Cancelled | RunState::Interrupted, Ok(earlier)) =
-            (summary.state, store.run_record(run))
+        let (
+            RunState::Done | RunState::Failed | RunState::Cancelled | RunState::Interrupted,
+            Ok(earlier),
+        ) = (summary.state, store.run_record(run))
         else {
             continue;
         };

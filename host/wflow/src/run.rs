@@ -156,8 +156,7 @@ impl RunInProgress {
         };
         let (output, observer) = (Output::Run(Arc::clone(&writer)), Arc::clone(&options.observer));
         let run = writer.run();
-        let context =
-            RunContext::new(flow, store, run, record, policy, access, output, observer);
+        let context = RunContext::new(flow, store, run, record, policy, access, output, observer);
         let context = Arc::new(context);
         let executor = LocalExecutor {
             run: Arc::clone(&context),

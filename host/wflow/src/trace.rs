@@ -108,18 +108,32 @@ impl Session {
         }));
         impure.extend(refused.then_some(Impurity::Refused));
         impure.extend(reads.untold.then_some(Impurity::Untold));
-        let reads: Vec<Read> = reads.all.into_iter().collect();
-        let key = self.key(&reads).unwrap_or_else(|problem| {
-            // Nobody will find this task again, and nothing else is lost.
-            tracing::debug!(%problem, "what a task has read cannot be read again");
-            impure.insert(Impurity::Untold);
-            Hasher::new().finish()
+        let found = reads.all.into_iter().map(|read| {
+            let found = self.found(&read).unwrap_or_else(|problem| {
+                // Nobody will find this task again, and nothing else is lost.
+                tracing::debug!(%problem, "what a task has read cannot be read again");
+                impure.insert(Impurity::Untold);
+                None
+            });
+            (read, found)
         });
+        let reads: Vec<(Read, Option<Digest>)> = found.collect();
+        let key = self.key(&reads);
         Trace { key, reads, impure: impure.into_iter().collect() }
     }
 
-    /// The key of a task that stands where this one does, and reads these things.
-    pub(crate) fn key(&mut self, reads: &[Read]) -> Result<Digest, Problem> {
+    /// The key that this task has if it reads what another one read and finds what stands in its
+    /// place; none if it finds something else.
+    pub(crate) fn key_of(&mut self, trace: &Trace) -> Option<Digest> {
+        let same = |(read, found): &(Read, Option<Digest>)| {
+            self.found(read).is_ok_and(|now| now == *found)
+        };
+        let all = trace.reads.iter().all(same);
+        all.then(|| self.key(&trace.reads))
+    }
+
+    /// The key of a task that stands where this one does, and found these things.
+    fn key(&self, reads: &[(Read, Option<Digest>)]) -> Digest {
         let mut hasher = Hasher::new();
         hasher.digest(Some(&self.run.key));
         hasher.text(self.run.step_name(self.id.step)).text(&self.id.task.to_string());
@@ -129,15 +143,14 @@ impl Session {
             hasher.number(frame.index.into()).number(frame.width.into());
         }
         hasher.number(reads.len() as u64);
-        for read in reads {
-            let found = self.found(read)?;
+        for (read, found) in reads {
             hasher.text(&read.to_string()).digest(found.as_ref());
         }
-        Ok(hasher.finish())
+        hasher.finish()
     }
 
     /// What a read finds, before the task has changed anything; none if nothing.
-    pub(crate) fn found(&mut self, read: &Read) -> Result<Option<Digest>, Problem> {
+    fn found(&mut self, read: &Read) -> Result<Option<Digest>, Problem> {
         Ok(match read {
             Read::Artifact(name) => self.before(name),
             Read::Names => {

@@ -248,7 +248,16 @@ impl Flow {
     ) -> Result<RunContext, VerifyError> {
         let output = Output::Nowhere(store.clone());
         let access = Access::open(grants)?;
-        Ok(RunContext::new(self, store, run, record, Policy::of(record), access, output, Arc::new(())))
+        Ok(RunContext::new(
+            self,
+            store,
+            run,
+            record,
+            Policy::of(record),
+            access,
+            output,
+            Arc::new(()),
+        ))
     }
 }
 
@@ -419,9 +428,10 @@ fn differences(recorded: &TaskRecord, now: &TaskRecord) -> Vec<Difference> {
         }
     };
     let outcome = |record: &TaskRecord| record.failure().map(|failure| failure.message.clone());
-    let names = recorded.artifacts.keys().chain(
-        now.artifacts.keys().filter(|name| !recorded.artifacts.contains_key(*name)),
-    );
+    let names = recorded
+        .artifacts
+        .keys()
+        .chain(now.artifacts.keys().filter(|name| !recorded.artifacts.contains_key(*name)));
     for name in names {
         let artifact = format!("artifact `{name}`");
         compare(artifact, recorded.artifacts.get(name), now.artifacts.get(name));

@@ -68,7 +68,8 @@ fn runs(store: &Store, spec: &Pathspec, args: &ListArgs, output: &mut Output) ->
     let runs = store.runs(Some(flow), before, limit(args))?;
     for run in &runs {
         if args.json {
-            let resumes = store.run(run.id)?.and_then(|run| run.record.resumes.clone());
+            let record = store.run(run.id)?.map(|run| run.record);
+            let resumes = record.as_ref().and_then(|record| record.resumes.as_ref());
             output.json(&json!({
                 "flow": run.flow,
                 "run": run.id.to_string(),
@@ -79,6 +80,7 @@ fn runs(store: &Store, spec: &Pathspec, args: &ListArgs, output: &mut Output) ->
                     "run": resumed.run.to_string(),
                     "step": resumed.from,
                 })),
+                "reproducible": record.as_ref().map(|record| record.is_reproducible()),
             }))?;
             continue;
         }
@@ -116,8 +118,14 @@ fn steps(store: &Store, spec: &Pathspec, args: &ListArgs, output: &mut Output) -
                 format!(", resumes run {run} from step {step} on")
             }
         };
+        let letting_in: Vec<String> =
+            run.record.grants.letting_in().map(ToString::to_string).collect();
+        let granted = match letting_in.as_slice() {
+            [] => String::new(),
+            grants => format!(", not reproducible: granted {}", grants.join(", ")),
+        };
         output.talk(&format!(
-            "Run {}/{}: {style}{word}{style:#}, begun {}{resumes}",
+            "Run {}/{}: {style}{word}{style:#}, begun {}{resumes}{granted}",
             run.record.flow,
             run.id(),
             format::moment(run.summary.created)
@@ -160,6 +168,7 @@ fn tasks(store: &Store, spec: &Pathspec, args: &ListArgs, output: &mut Output) -
                 "finished": record.finished.0,
                 "failure": record.failure(),
                 "origin": task.origin(),
+                "reproducible": task.impure().is_empty(),
             }))?;
             continue;
         }
@@ -168,6 +177,10 @@ fn tasks(store: &Store, spec: &Pathspec, args: &ListArgs, output: &mut Output) -
         write!(output.data(), "{NAME}{name}{NAME:#}  {style}{word}{style:#}  {took}")?;
         if let Some(failure) = record.failure() {
             write!(output.data(), "  {}", failure.message.lines().next().unwrap_or_default())?;
+        }
+        if !task.impure().is_empty() {
+            let why: Vec<String> = task.impure().iter().map(ToString::to_string).collect();
+            write!(output.data(), "  {BAD}not reproducible{BAD:#}: {}", why.join(", "))?;
         }
         if let Some(origin) = &record.origin {
             write!(output.data(), "  {DIM}reused from run {}{DIM:#}", origin.run)?;

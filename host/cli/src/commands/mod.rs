@@ -1,9 +1,11 @@
 //! One file for each command.
 
+mod attest;
 mod build;
 mod check;
 mod dump;
 mod execution;
+mod explain;
 mod fsck;
 mod gc;
 mod list;
@@ -33,6 +35,12 @@ pub(crate) fn run(cli: Cli, output: &mut Output) -> Result<ExitCode> {
         Command::Dump(args) => dump::run(&cli.common, &args, output).map(|()| ExitCode::SUCCESS),
         Command::List(args) => list::run(&cli.common, &args, output).map(|()| ExitCode::SUCCESS),
         Command::Verify(args) => verify::run(&cli.common, &args, output),
+        Command::Explain(args) => {
+            explain::run(&cli.common, &args, output).map(|()| ExitCode::SUCCESS)
+        }
+        Command::Attest(args) => {
+            attest::run(&cli.common, &args, output).map(|()| ExitCode::SUCCESS)
+        }
         Command::Fsck(args) => fsck::run(&cli.common, &args, output),
         Command::Gc(args) => gc::run(&cli.common, &args, output).map(|()| ExitCode::SUCCESS),
         Command::Rm(args) => rm::run(&cli.common, &args, output),

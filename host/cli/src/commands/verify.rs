@@ -189,8 +189,10 @@ fn as_json(report: &VerifyReport) -> Json {
             Found::Differs(differences) => {
                 let differences: Vec<Json> = differences
                     .iter()
-                    .map(|d| json!({"what": d.what, "recorded": d.recorded.map(|d| d.to_string()),
-                        "now": d.now.map(|d| d.to_string())}))
+                    .map(|d| {
+                        json!({"what": d.what, "recorded": d.recorded.map(|d| d.to_string()),
+                        "now": d.now.map(|d| d.to_string())})
+                    })
                     .collect();
                 ("differs", json!(differences))
             }

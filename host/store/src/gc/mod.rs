@@ -170,12 +170,7 @@ impl Store {
     }
 
     /// Whether a run has a copy that is not among those that go before it.
-    fn stays_shared(
-        &self,
-        connection: &Connection,
-        run: RunId,
-        before: &[RunId],
-    ) -> Result<bool> {
+    fn stays_shared(&self, connection: &Connection, run: RunId, before: &[RunId]) -> Result<bool> {
         let read = || {
             connection
                 .prepare_cached(

@@ -1,6 +1,7 @@
 //! Reading what runs left behind: by pathspec, while they are going on or long after.
 
 mod check;
+mod explain;
 mod find;
 mod value;
 
@@ -34,6 +35,8 @@ pub use wflow_store::Subject;
 pub use check::Checked;
 pub use check::NamedFault;
 pub use check::check;
+pub use explain::KeyDifference;
+pub use explain::KeyField;
 pub use find::FindError;
 pub use find::known_flow;
 pub use find::run;
@@ -46,6 +49,9 @@ pub use value::to_json;
 
 /// How many bytes of an artifact are copied at once.
 const PIECE: usize = 256 << 10;
+
+/// The size of a value, in bytes, that is shown where others are named by their digests.
+const SMALL: u64 = 1000;
 
 /// How many tasks are read from the store at once.
 const PAGE: usize = 512;
@@ -135,6 +141,21 @@ impl Run {
     pub fn pathspec(&self, task: &TaskRef) -> String {
         let step = &self.graph.step(task.step).name;
         format!("{}/{}/{step}/{}", self.record.flow, self.id(), task.task)
+    }
+
+    /// The value of a parameter as JSON, if it is small and has one.
+    ///
+    /// # Errors
+    ///
+    /// If it is missing or damaged, or the store fails.
+    pub fn small_value(
+        &self,
+        artifact: &Artifact,
+    ) -> Result<Option<serde_json::Value>, StoreError> {
+        if artifact.size > SMALL {
+            return Ok(None);
+        }
+        Ok(to_json(&artifact.format, &self.store.read_verified(artifact)?))
     }
 
     /// Waits until everything that was read of this run is on disk.
