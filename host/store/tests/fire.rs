@@ -385,7 +385,7 @@ fn a_read_only_folder() {
     in_namespace(&script, "child_may_only_read", &path).unwrap();
     // An old one cannot be brought forward.
     let catalog = rusqlite::Connection::open(path.join("catalog.sqlite")).unwrap();
-    catalog.execute_batch("DROP TABLE tags; PRAGMA user_version = 1").unwrap();
+    catalog.execute_batch("DROP TABLE copies; DROP TABLE tags; PRAGMA user_version = 1").unwrap();
     let told = in_namespace(&script, "child_may_only_read_an_old_one", &path).unwrap();
     assert!(told.contains("it is read-only: make it writable"), "{told}");
 }

@@ -91,7 +91,7 @@ fn version_1(path: &Path) {
         .execute(
             r#"INSERT INTO runs (id, flow, status, created, finished, record, "end")
                VALUES (?1, 'Old', 1, 5, 30, ?2, ?3)"#,
-            params![RUN.0 as i64, old(&flow("Old"), 1), old(&ended(RunStatus::Done), 0)],
+            params![RUN.0 as i64, old(&flow("Old"), 6), old(&ended(RunStatus::Done), 0)],
         )
         .unwrap();
     catalog.execute("INSERT INTO steps VALUES (?1, 1, 3, 0)", [RUN.0 as i64]).unwrap();
@@ -109,7 +109,7 @@ fn version_1(path: &Path) {
             .execute(
                 "INSERT INTO tasks (run, step, key, attempt, status, record)
                  VALUES (?1, 1, ?2, 0, 0, ?3)",
-                params![RUN.0 as i64, task.id.task.sort_key(), old(&task, 1)],
+                params![RUN.0 as i64, task.id.task.sort_key(), old(&task, 2)],
             )
             .unwrap();
     }
@@ -121,11 +121,11 @@ fn version(path: &Path) -> i64 {
 }
 
 #[test]
-fn a_store_of_version_1_is_brought_to_version_2() {
+fn a_store_of_version_1_is_brought_to_this_version() {
     let folder = tempfile::tempdir().unwrap();
     version_1(folder.path());
     let store = Store::open(folder.path()).unwrap();
-    assert_eq!(version(folder.path()), 2);
+    assert_eq!(version(folder.path()), 3);
     let run = store.run(RUN).unwrap().unwrap();
     assert_eq!(*run.record, flow("Old"));
     assert_eq!(run.end, Some(ended(RunStatus::Done)));
@@ -159,7 +159,7 @@ fn many_bring_a_store_forward_at_once() {
             });
         }
     });
-    assert_eq!(version(folder.path()), 2);
+    assert_eq!(version(folder.path()), 3);
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn a_migration_waits_for_who_writes() {
         writer.execute_batch("ROLLBACK").unwrap();
         opening.join().unwrap().unwrap();
     });
-    assert_eq!(version(folder.path()), 2);
+    assert_eq!(version(folder.path()), 3);
     let store = Store::open(folder.path()).unwrap();
     let task = store.task(RUN, &at(1, 0)).unwrap().unwrap();
     store.verify(&task.artifacts["x"]).unwrap();

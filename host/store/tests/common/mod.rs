@@ -67,7 +67,7 @@ pub fn flow(text: &str) -> RunRecord {
         host_version: "0.1.0".to_owned(),
         resumes: None,
         grants: Grants::NONE,
-        limits: BTreeMap::new(),
+        limits: std::collections::BTreeMap::new(),
         engine: String::new(),
         reuse: false,
         code: None,
