@@ -25,8 +25,8 @@ test: build
 bench: build
 	target/release/wflow-bench
 
-# Every fuzz target for a while; the first build takes a quarter of an hour.
-fuzz: setup
+# Every fuzz target for a while; the first build takes half an hour on two cores.
+fuzz:
 	fuzz/run.sh $(FUZZ_SECONDS)
 
 # The dependencies: known holes, licences, where they come from.
