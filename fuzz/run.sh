@@ -8,7 +8,7 @@ cd "$(dirname "$0")"
 
 seconds=$1
 shift
-targets=${*:-graph shape cbor record parameter pathspec blob loader}
+targets=${*:-graph shape cbor record parameter pathspec grant blob loader}
 
 missing() {
     echo "fuzz: $1" >&2
