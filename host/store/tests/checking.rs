@@ -190,7 +190,7 @@ fn damaged_records_are_named() {
     version[0] = 77;
     for (bytes, why) in [
         (&[][..], "the record is empty"),
-        (&version, "the record has encoding 77, this wflow reads encoding 2: use a newer wflow"),
+        (&version, "the record has encoding 77, this wflow reads encoding 3: use a newer wflow"),
         (cut, "the record is damaged"),
         (&other, "has the record of another task"),
     ] {
