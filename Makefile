@@ -8,7 +8,10 @@ APT    := apt-get install -y --no-install-recommends
 SUDO   := $(shell test "$$(id -u)" = 0 || echo sudo)
 DEBIAN := rustc-web cargo-web rust-web-src lld-19 wasi-libc
 
-.PHONY: demo test bench lint setup build
+# How long each fuzz target runs.
+FUZZ_SECONDS ?= 60
+
+.PHONY: demo test bench fuzz audit lint setup build
 
 demo: build
 	mkdir -p $(FLOWS)
@@ -22,6 +25,14 @@ test: build
 bench: build
 	target/release/wflow-bench
 
+# Every fuzz target for a while; the first build takes half an hour on two cores.
+fuzz:
+	fuzz/run.sh $(FUZZ_SECONDS)
+
+# The dependencies: known holes, licences, where they come from.
+audit:
+	./audit.sh
+
 # What a change has to pass besides the tests.
 lint:
 	cargo fmt --all --check
@@ -32,6 +43,7 @@ lint:
 	cd examples && cargo fmt --all --check
 	cd tests/flows && cargo fmt --all --check
 	cd bench/flows && cargo fmt --all --check
+	cd fuzz && cargo fmt --check
 
 build: setup
 	cargo build --release --locked --workspace

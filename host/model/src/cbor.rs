@@ -24,6 +24,13 @@ pub const NULL: &[u8] = &[0xf6];
 /// Values nested deeper than this are not shown.
 const MAX_DEPTH: usize = 128;
 
+/// A list or map that is the key of a map counts as nested by so much: its text is quoted in that
+/// of the map, and quoting what is quoted doubles it.
+const KEY_DEPTH: usize = 32;
+
+/// Lists are not split whose items are nested deeper than this, which takes memory.
+const MAX_OPEN: usize = 1 << 20;
+
 /// The bytes are not the value that they should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CborError {
@@ -142,6 +149,7 @@ fn cbor_items(bytes: &[u8]) -> Result<Vec<Range<usize>>, CborError> {
     }
     // The length that a guest claims is not believed: the list grows as items are found.
     let mut found = Vec::new();
+    let mut open = Vec::new();
     let length = decoder.array()?;
     while length.is_none_or(|length| (found.len() as u64) < length) {
         if length.is_none() && decoder.datatype()? == Type::Break {
@@ -149,13 +157,62 @@ fn cbor_items(bytes: &[u8]) -> Result<Vec<Range<usize>>, CborError> {
             break;
         }
         let start = decoder.position();
-        decoder.skip()?;
+        pass(&mut decoder, &mut open)?;
         found.push(start..decoder.position());
     }
     match bytes.len() - decoder.position() {
         0 => Ok(found),
         more => Err(CborError::Trailing(more)),
     }
+}
+
+/// A list or map that is being passed over.
+struct Open {
+    /// How many values it still has; none if a break ends it.
+    left: Option<u64>,
+    is_map: bool,
+    /// Of a map that a break ends: a key was read, and not its value.
+    after_key: bool,
+}
+
+/// Passes over one value; `open` is empty before and after. The decoder's own `skip` counts values
+/// without regard to nesting, and so takes a break for a value where none may stand.
+fn pass(decoder: &mut Decoder<'_>, open: &mut Vec<Open>) -> Result<(), CborError> {
+    let damaged = |what: &str| CborError::Damaged(what.to_owned());
+    let nest = |left, is_map| Open { left, is_map, after_key: false };
+    open.push(nest(Some(1), false));
+    while let Some(last) = open.last_mut() {
+        match &mut last.left {
+            Some(0) => {
+                open.pop();
+                continue;
+            }
+            Some(left) => *left -= 1,
+            None if decoder.datatype()? == Type::Break && !last.after_key => {
+                decoder.skip()?;
+                open.pop();
+                continue;
+            }
+            None => last.after_key = last.is_map && !last.after_key,
+        }
+        while decoder.datatype()? == Type::Tag {
+            decoder.tag()?;
+        }
+        match decoder.datatype()? {
+            Type::Array | Type::ArrayIndef => open.push(nest(decoder.array()?, false)),
+            Type::Map => {
+                let values = decoder.map()?.and_then(|entries| entries.checked_mul(2));
+                open.push(nest(Some(values.ok_or_else(|| damaged("a map has no end"))?), true));
+            }
+            Type::MapIndef => open.push(nest(decoder.map()?, true)),
+            Type::Break => return Err(damaged("it ends before all of its values were there")),
+            _ => decoder.skip()?,
+        }
+        if open.len() > MAX_OPEN {
+            return Err(damaged("it is nested too deep"));
+        }
+    }
+    Ok(())
 }
 
 fn json_items(bytes: &[u8]) -> Result<Vec<Range<usize>>, CborError> {
@@ -177,11 +234,12 @@ pub fn case_value(format: &str, bytes: &[u8]) -> Option<CaseValue> {
     match format {
         FORMAT => {
             let mut decoder = Decoder::new(bytes);
-            match decoder.datatype().ok()? {
-                Type::Bool => decoder.bool().ok().map(CaseValue::Bool),
-                Type::String => decoder.str().ok().map(|text| CaseValue::Text(text.to_owned())),
-                _ => decoder.i64().ok().map(CaseValue::Int),
-            }
+            let value = match decoder.datatype().ok()? {
+                Type::Bool => CaseValue::Bool(decoder.bool().ok()?),
+                Type::String => CaseValue::Text(decoder.str().ok()?.to_owned()),
+                _ => CaseValue::Int(decoder.i64().ok()?),
+            };
+            (decoder.position() == bytes.len()).then_some(value)
         }
         JSON_FORMAT => serde_json::from_slice(bytes).ok(),
         "text/plain" => {
@@ -279,7 +337,13 @@ fn read_json(decoder: &mut Decoder<'_>, depth: usize) -> Result<Json, CborError>
                     decoder.skip()?;
                     break;
                 }
-                let key = match read_json(decoder, depth + 1)? {
+                let nested = match decoder.datatype()? {
+                    Type::Array | Type::ArrayIndef | Type::Map | Type::MapIndef | Type::Tag => {
+                        KEY_DEPTH
+                    }
+                    _ => 1,
+                };
+                let key = match read_json(decoder, depth + nested)? {
                     Json::String(text) => text,
                     other => other.to_string(),
                 };
@@ -398,6 +462,36 @@ mod tests {
             Err(CborError::Damaged(_))
         ));
         assert_eq!(cbor_items(&[0x80, 0x80]), Err(CborError::Trailing(1)));
+    }
+
+    #[test]
+    fn a_break_is_no_item_and_ends_no_list_of_known_length() {
+        // [break], [_ [1, 2 of 3 break], a map of known length with a break, [_ {_ key break} ].
+        for bytes in [
+            &[0x81, 0xff][..],
+            &[0x81, 0x83, 0x9f, 0xff, 0x01, 0xff],
+            &[0x81, 0xa1, 0x01, 0xff],
+            &[0x9f, 0xbf, 0x01, 0xff, 0xff],
+        ] {
+            assert!(matches!(cbor_items(bytes), Err(CborError::Damaged(_))), "{bytes:02x?}");
+        }
+        // [_ [[_ ], 1, 2]]
+        let items = cbor_items(&[0x9f, 0x83, 0x9f, 0xff, 1, 2, 0xff]);
+        assert!(items.is_ok_and(|items| items.iter().eq([&(1..6)])));
+    }
+
+    #[test]
+    fn the_value_of_a_switch_is_all_of_the_bytes() {
+        assert_eq!(case_value(FORMAT, &[0x20]), Some(CaseValue::Int(-1)));
+        assert_eq!(case_value(FORMAT, &[0x20, 0x20]), None);
+    }
+
+    #[test]
+    fn keys_within_keys_do_not_swell() {
+        // {{{"\"": 0}: 0}: 0} and so on: with every key the text of the quote doubled.
+        let nested = |depth: usize| [vec![0xa1; depth], vec![0x61, b'"'], vec![0; depth]].concat();
+        assert!(to_json(&nested(4)).is_ok_and(|json| json.to_string().len() < 100));
+        assert_eq!(to_json(&nested(30)), Err(CborError::TooDeep));
     }
 
     #[test]

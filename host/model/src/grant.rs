@@ -190,8 +190,9 @@ fn host_and_port(text: &str) -> Option<(String, Option<u16>)> {
         None => return None,
     };
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:".contains(c);
+    let host = host.trim_end_matches('.');
     let fits = !host.is_empty() && host.len() <= 253 && host.chars().all(plain);
-    fits.then(|| (host.trim_end_matches('.').to_ascii_lowercase(), port))
+    fits.then(|| (host.to_ascii_lowercase(), port))
 }
 
 impl fmt::Display for Grant {
@@ -409,6 +410,7 @@ mod tests {
             ("net=example.org:0", "`net=HOST:PORT`"),
             ("net=example.org:70000", "`net=HOST:PORT`"),
             ("net=:1", "`net=HOST:PORT`"),
+            ("net=.:1", "`net=HOST:PORT`"),
             ("net=[::1:1", "`net=HOST:PORT`"),
             ("http=http://example.org", "`http=HOST[:PORT]`"),
             ("http=*", "`http=HOST[:PORT]`"),

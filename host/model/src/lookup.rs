@@ -56,7 +56,9 @@ pub fn answer(record: &[u8], name: &str) -> Result<(TaskRef, Answer), DecodeErro
     let (head, _) = postcard::take_from_bytes(body(record)?).map_err(DecodeError::Damaged)?;
     let Head { step, task, artifacts, removed, inherited, inherits, .. } = head;
     let find = |artifacts: &[(&str, Entry<'_>)]| {
-        let entry = artifacts.iter().find(|(found, _)| *found == name);
+        // No record that was encoded has a name twice. In damaged ones the last counts, as it does
+        // where the record is taken apart.
+        let entry = artifacts.iter().rfind(|(found, _)| *found == name);
         entry.map(|(_, entry)| Answer::Found(entry.to_artifact()))
     };
     let answer = match find(&artifacts) {
@@ -133,6 +135,7 @@ mod tests {
     use crate::record::Failure;
     use crate::record::Log;
     use crate::record::Timestamp;
+    use crate::record::decode;
     use crate::record::encode;
 
     fn name() -> impl Strategy<Value = Name> {
@@ -194,6 +197,18 @@ mod tests {
                     trace: None,
                 }
             })
+    }
+
+    #[test]
+    fn of_a_name_that_stands_twice_the_last_counts() {
+        // Two artifacts `a`, inline and stored, where a map has but one.
+        let entry = |body: &[u8]| [b"\x01a\x01f", &[0; Digest::LENGTH][..], &[1], body].concat();
+        let (first, second) = (entry(&[0, 1, 7]), entry(&[1]));
+        let begin = [2, 0, 0, 1, 0, 0, 0, 0, 0, 2];
+        let bytes = [&begin[..], &first, &second, &[0; 7]].concat();
+        let record: TaskRecord = decode(&bytes).unwrap();
+        assert!(matches!(record.answer("a"), Answer::Found(Artifact { body: Body::Stored, .. })));
+        assert_eq!(answer(&bytes, "a"), Ok((record.id.clone(), record.answer("a"))));
     }
 
     proptest! {

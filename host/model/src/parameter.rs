@@ -234,6 +234,15 @@ mod tests {
     }
 
     #[test]
+    fn numbers_within_json_keep_every_bit() {
+        for text in ["0.30000000000000004", "3.2e-53", "1.7976931348623157e308"] {
+            let number = ParameterType::Float.parse(text).unwrap();
+            let json = ParameterType::Json.parse(text).unwrap();
+            assert_eq!(json.to_cbor(), number.to_cbor(), "{text}");
+        }
+    }
+
+    #[test]
     fn defaults_have_the_type_of_the_parameter() {
         use ParameterType as T;
         assert!(T::Int.read(&Json::from("abc")).is_err());

@@ -54,7 +54,8 @@ impl TaskId {
         Self { indices, round: self.round }
     }
 
-    /// Reads the id of a task whose step stands inside `depth` foreach loops.
+    /// Reads the id of a task whose step stands inside `depth` foreach loops, in its one spelling:
+    /// the first round is not written.
     ///
     /// # Errors
     ///
@@ -62,7 +63,7 @@ impl TaskId {
     pub fn parse(text: &str, depth: usize) -> Result<Self, InvalidTaskId> {
         let invalid = InvalidTaskId { depth };
         let (indices, round) = match text.split_once('~') {
-            Some((indices, round)) => (indices, number(round).filter(|&r| r > 0)),
+            Some((indices, round)) => (indices, number(round).filter(|&r| r > 1)),
             None => (text, Some(1)),
         };
         let round = round.ok_or(invalid.clone())?;
@@ -151,7 +152,7 @@ mod tests {
         assert_eq!(TaskId::ROOT.to_string(), "1");
         assert_eq!(TaskId { indices: vec![], round: 2 }.to_string(), "1~2");
         for (bad, depth) in
-            [("2", 0), ("", 1), ("03", 1), ("+3", 1), ("3.2", 1), ("3", 2), ("3~0", 1)]
+            [("2", 0), ("", 1), ("03", 1), ("+3", 1), ("3.2", 1), ("3", 2), ("3~0", 1), ("3~1", 1)]
         {
             assert!(TaskId::parse(bad, depth).is_err(), "{bad} at depth {depth}");
         }

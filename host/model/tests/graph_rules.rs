@@ -210,3 +210,17 @@ fn large_and_hostile_graphs_are_checked_in_time() {
     let loops: String = (0..50_000).map(|i| format!("s{i} -> s{i}\n")).collect();
     assert!(verdict(&document(&format!("start -> s0\n{loops}end"))).contains("more problems"));
 }
+
+#[test]
+fn what_is_said_of_a_flow_does_not_grow_with_its_mistakes() {
+    let name = "x".repeat(1 << 20);
+    let branches = vec!["a"; 100_000];
+    let steps = json!([{"name": name, "file": name, "next": {"split": branches}}]);
+    let document = json!({"contract": "0.1", "name": "F", "steps": steps});
+    let invalid = Graph::parse(&document.to_string()).unwrap_err();
+    let text = invalid.to_string();
+    assert!(text.ends_with("more problems") && text.len() < 50_000, "{} bytes", text.len());
+    let said = |d: &wflow_model::graph::Diagnostic| format!("{d:?}").len();
+    assert!(invalid.diagnostics().iter().map(said).sum::<usize>() < 10 << 20);
+    assert_eq!(invalid.diagnostics().len(), 1000);
+}

@@ -178,9 +178,9 @@ fn too_large() -> io::Error {
     io::Error::new(io::ErrorKind::FileTooLarge, "it has more frames than can be counted")
 }
 
-/// A compressed file, to be read at any place.
+/// A compressed file, to be read at any place. Public so that damaged ones can be made up for it.
 #[derive(Debug)]
-pub(crate) struct CodedFile {
+pub struct CodedFile {
     file: File,
     /// Where each frame begins, and where the last one ends.
     places: Vec<u64>,
@@ -195,7 +195,7 @@ impl CodedFile {
     /// # Errors
     ///
     /// `InvalidData` if its table is damaged, besides what the operating system says.
-    pub(crate) fn open(file: File) -> io::Result<Self> {
+    pub fn open(file: File) -> io::Result<Self> {
         let damaged = || io::Error::new(io::ErrorKind::InvalidData, "its table is damaged");
         let length = file.metadata()?.len();
         let footer: [u8; FOOTER] =
@@ -229,7 +229,7 @@ impl CodedFile {
     }
 
     /// The number of plain bytes.
-    pub(crate) fn size(&self) -> u64 {
+    pub fn size(&self) -> u64 {
         self.size
     }
 
@@ -238,7 +238,7 @@ impl CodedFile {
     /// # Errors
     ///
     /// `InvalidData` if a frame is damaged, besides what the operating system says.
-    pub(crate) fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         if offset >= self.size || buffer.is_empty() {
             return Ok(0);
         }

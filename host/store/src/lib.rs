@@ -78,6 +78,8 @@ pub use check::Fault;
 pub use check::Referrer;
 pub use check::Report;
 pub use check::Subject;
+#[doc(hidden)]
+pub use coded::CodedFile;
 pub use error::RecordFault;
 pub use error::Result;
 pub use error::StoreError;

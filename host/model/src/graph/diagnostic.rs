@@ -39,44 +39,51 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// A flow that cannot run: everything that is wrong with its graph.
+/// A flow that cannot run: what is wrong with its graph.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidFlow {
     diagnostics: Vec<Diagnostic>,
+    /// How many there are besides.
+    more: usize,
 }
 
 /// More than this many problems are counted, not shown.
 const SHOWN: usize = 50;
 
 impl InvalidFlow {
-    pub(super) fn new(diagnostics: Vec<Diagnostic>) -> Self {
-        Self { diagnostics }
+    pub(super) fn new(diagnostics: Vec<Diagnostic>, more: usize) -> Self {
+        Self { diagnostics, more }
+    }
+
+    fn one(diagnostic: Diagnostic) -> Self {
+        Self::new(vec![diagnostic], 0)
     }
 
     pub(super) fn malformed(error: &serde_json::Error) -> Self {
-        Self::new(vec![Diagnostic::flow(
+        Self::one(Diagnostic::flow(
             format!("the description of the flow cannot be read: {}", excerpt_line(error)),
             "its form is documented at `describe` in wit/flow.wit; a guest SDK writes it for you",
-        )])
+        ))
     }
 
     pub(super) fn too_large(size: usize) -> Self {
-        Self::new(vec![Diagnostic::flow(
+        Self::one(Diagnostic::flow(
             format!(
                 "the description of the flow has {size} bytes, at most {MAX_DOCUMENT} are read"
             ),
             "make the flow smaller: a foreach stands for many tasks with one step",
-        )])
+        ))
     }
 
     pub(super) fn other_contract(found: &str) -> Self {
-        Self::new(vec![Diagnostic::flow(
+        Self::one(Diagnostic::flow(
             format!("the flow speaks contract {found}, this wflow speaks {CONTRACT}"),
             "rebuild the flow with the SDK of this wflow, or use the wflow that it was built for",
-        )])
+        ))
     }
 
-    /// Everything that is wrong, in the order of the steps; never empty.
+    /// What is wrong, in the order of the steps; never empty. The first thousand problems: of those
+    /// that were found after them only the number is kept.
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.diagnostics
     }
@@ -99,7 +106,7 @@ impl fmt::Display for InvalidFlow {
             }
             diagnostic.fmt(f)?;
         }
-        match self.diagnostics.len().saturating_sub(SHOWN) {
+        match self.diagnostics.len().saturating_sub(SHOWN) + self.more {
             0 => Ok(()),
             more => write!(f, "\nand {more} more problems"),
         }

@@ -5,11 +5,20 @@ use super::InvalidFlow;
 use super::Place;
 use super::Step;
 use super::document::StepEntry;
+use crate::Name;
+use crate::name::excerpt;
+
+/// More problems than this are counted only: a description may well have a million.
+const KEPT: usize = 1000;
+
+/// The longest path of a source file. It is said again with every problem of a step.
+const MAX_FILE: usize = 4096;
 
 /// What was found so far, and what is needed to say where.
 pub(super) struct Problems {
     subjects: Vec<Subject>,
     found: Vec<(usize, Diagnostic)>,
+    more: usize,
 }
 
 /// A step as a diagnostic names it.
@@ -21,12 +30,12 @@ struct Subject {
 impl Problems {
     /// Nothing yet, about these steps.
     pub(super) fn new(entries: &[StepEntry]) -> Self {
-        Self { subjects: entries.iter().map(subject).collect(), found: Vec::new() }
+        Self { subjects: entries.iter().map(subject).collect(), found: Vec::new(), more: 0 }
     }
 
     /// Something wrong with the flow as a whole.
     pub(super) fn flow(&mut self, message: impl Into<String>, help: impl Into<String>) {
-        self.found.push((0, Diagnostic::flow(message, help)));
+        self.add(0, Diagnostic::flow(message, help));
     }
 
     /// Something wrong with one step.
@@ -36,16 +45,18 @@ impl Problems {
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
-        let subject = &self.subjects[step];
-        self.found.push((
-            step,
-            Diagnostic {
-                step: Some(subject.name.clone()),
-                place: subject.place.clone(),
-                message: message.into(),
-                help: help.into(),
-            },
-        ));
+        let Subject { name, place } = &self.subjects[step];
+        let (name, place) = (Some(name.clone()), place.clone());
+        let (message, help) = (message.into(), help.into());
+        self.add(step, Diagnostic { step: name, place, message, help });
+    }
+
+    fn add(&mut self, step: usize, diagnostic: Diagnostic) {
+        if self.found.len() < KEPT {
+            self.found.push((step, diagnostic));
+        } else {
+            self.more += 1;
+        }
     }
 
     /// Where a step stands in the source.
@@ -55,13 +66,16 @@ impl Problems {
 
     /// How many there are.
     pub(super) fn count(&self) -> usize {
-        self.found.len()
+        self.found.len() + self.more
     }
 
     /// All of them: of the flow first, then in the order of the steps.
     pub(super) fn into_error(mut self) -> InvalidFlow {
         self.found.sort_by_key(|(step, diagnostic)| (diagnostic.step.is_some(), *step));
-        InvalidFlow::new(self.found.into_iter().map(|(_, diagnostic)| diagnostic).collect())
+        InvalidFlow::new(
+            self.found.into_iter().map(|(_, diagnostic)| diagnostic).collect(),
+            self.more,
+        )
     }
 }
 
@@ -83,7 +97,10 @@ pub(super) fn names(steps: &[Step], which: impl IntoIterator<Item = usize>) -> S
 }
 
 fn subject(entry: &StepEntry) -> Subject {
-    let place =
-        (!entry.file.is_empty()).then(|| Place { file: entry.file.clone(), line: entry.line });
-    Subject { name: entry.name.clone(), place }
+    let file = &entry.file[..entry.file.floor_char_boundary(MAX_FILE)];
+    let place = (!file.is_empty()).then(|| Place { file: file.to_owned(), line: entry.line });
+    // What is longer is no name, and not worth repeating.
+    let is_short = entry.name.len() <= Name::MAX_LENGTH;
+    let name = if is_short { entry.name.clone() } else { excerpt(&entry.name) };
+    Subject { name, place }
 }

@@ -1,0 +1,12 @@
+(module
+  (import "wflow:flow/task@0.1.0" "now" (func $now (result i64)))
+  (import "wflow:flow/task@0.1.0" "log" (func $log (param i32 i32 i32)))
+  (memory (export "memory") 2)
+  (data (i32.const 0) "{\"contract\":\"0.1\",\"name\":\"F\",\"steps\":[{\"name\":\"start\"}]}")
+  (data (i32.const 1024) "\00\00\00\00\38\00\00\00")
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 65536))
+  (func (export "describe") (result i32)
+    (call $log (i32.const 0) (i32.const 0) (i32.const 8))
+    (drop (call $now))
+    (i32.const 1024))
+  (func (export "run") (param i32 i32) (result i32) (i32.const 2048)))

@@ -1,0 +1,10 @@
+(module
+  (import "wflow:flow/artifacts@0.1.0" "get" (func $get (param i32 i32 i32)))
+  (import "wflow:flow/task@0.1.0" "random" (func $random (param i32 i32)))
+  (memory (export "memory") 1)
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024))
+  (func (export "describe") (result i32)
+    (call $random (i32.const 32) (i32.const 0))
+    (call $get (i32.const 0) (i32.const 1) (i32.const 32))
+    (i32.const 16))
+  (func (export "run") (param i32 i32) (result i32) (i32.const 16)))

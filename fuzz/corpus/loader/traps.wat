@@ -1,0 +1,12 @@
+(module
+  (memory (export "memory") 1 2)
+  (table 4 100 funcref)
+  (global $depth (mut i32) (i32.const 0))
+  (func $deeper (global.set $depth (i32.add (global.get $depth) (i32.const 1))) (call $deeper))
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) unreachable)
+  (func (export "describe") (result i32)
+    (drop (memory.grow (i32.const 9)))
+    (drop (table.grow (ref.null func) (i32.const 90)))
+    (call $deeper)
+    (i32.const 16))
+  (func (export "run") (param i32 i32) (result i32) (i32.const 16)))
