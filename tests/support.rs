@@ -306,6 +306,7 @@ pub(crate) fn settled(place: &Place, block: impl FnOnce()) {
     settings.add_filter(r"\b20\d\d-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}", "[time]");
     settings.add_filter(r"\b\d+(\.\d+)? (us|ms|s|min)\b", "[span]");
     settings.add_filter(r"\b[0-9a-f]{64}\b", "[digest]");
+    settings.add_filter(r"\b[0-9a-f]{16}\b", "[short]");
     settings.set_prepend_module_to_snapshot(true);
     settings.set_omit_expression(true);
     settings.bind(block);

@@ -128,16 +128,24 @@ impl Session {
         }
     }
 
-    /// A step some of whose first tasks have set an artifact of that name.
+    /// A step some of whose first tasks have set an artifact of that name. Only steps all of whose
+    /// tasks have finished are asked: the guest gets to see the answer, which is not to depend on
+    /// how fast others are.
     fn setter(&self, name: &str) -> Option<&Name> {
         const ASKED: usize = 8;
         let run = &self.run;
+        run.output.flush().ok()?;
+        let here = run.graph.step(self.id.step).foreachs.first();
+        let has_finished = |step: StepIndex| {
+            let first = run.graph.step(step).foreachs.first();
+            (here.is_none() || first != here) && run.graph.leads(step, self.id.step)
+        };
         let sets = |step: StepIndex| {
             let tasks = run.store.tasks(run.run, step, None, ASKED);
             tasks.is_ok_and(|tasks| tasks.iter().any(|task| task.artifacts.contains_key(name)))
         };
-        let step = run.graph.indexed_steps().map(|(step, _)| step).find(|&step| sets(step))?;
-        Some(run.step_name(step))
+        let mut steps = run.graph.indexed_steps().map(|(step, _)| step);
+        Some(run.step_name(steps.find(|&step| has_finished(step) && sets(step))?))
     }
 
     fn visible(&self) -> BTreeSet<Name> {
@@ -164,8 +172,12 @@ impl Session {
         if found.is_err() {
             // It is told which names there are, and perhaps what a join has lost.
             self.reads.note(Read::Names);
+            self.note_input(name);
             let joined = self.inherits.as_ref().is_some_and(|all| all.join().is_some());
-            if joined || self.inputs.is_some() {
+            let input_has_it =
+                self.inputs.as_ref().is_some_and(|inputs| inputs.any_has(&self.run, name));
+            if joined || self.inputs.is_some() && !input_has_it {
+                // Of what came before that there is no telling.
                 self.reads.note_untold();
             }
         }

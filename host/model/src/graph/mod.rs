@@ -234,6 +234,27 @@ impl Graph {
         self.step(split).joined_by
     }
 
+    /// Whether a step comes before another one on some way.
+    ///
+    /// # Panics
+    ///
+    /// If an index is of another graph.
+    pub fn leads(&self, from: StepIndex, to: StepIndex) -> bool {
+        let mut seen = vec![false; self.steps.len()];
+        let mut open = vec![from];
+        while let Some(step) = open.pop() {
+            for next in self.step(step).transition.targets() {
+                if next == to {
+                    return true;
+                }
+                if !std::mem::replace(&mut seen[next.get()], true) {
+                    open.push(next);
+                }
+            }
+        }
+        false
+    }
+
     /// The step of that name.
     pub fn find(&self, name: &str) -> Option<StepIndex> {
         self.indexed_steps().find(|(_, step)| &*step.name == name).map(|(index, _)| index)

@@ -1,7 +1,9 @@
 //! What the outcome of a task follows from, and in what two tasks differ.
 
 use wflow_model::Digest;
+use wflow_model::Name;
 use wflow_model::record::Impurity;
+use wflow_model::record::Read;
 use wflow_model::record::RunId;
 
 use super::FindError;
@@ -58,11 +60,28 @@ impl Task {
             field("task", self.record.id.task.to_string()),
         ];
         let reads = self.record.trace.iter().flat_map(|trace| &trace.reads);
-        fields.extend(reads.map(|(read, found)| {
-            let found = found.map_or_else(|| "not there".to_owned(), |found| found.to_string());
-            field(&read.to_string(), found)
+        fields.extend(reads.map(|(read, found)| match (read, found) {
+            (Read::Artifact(name), Some(found)) => match self.parameter(name, found) {
+                Some(value) => field(&format!("parameter {name}"), value),
+                None => field(&read.to_string(), found.to_string()),
+            },
+            (_, Some(found)) => field(&read.to_string(), found.to_string()),
+            (_, None) => field(&read.to_string(), "not there".to_owned()),
         }));
         fields
+    }
+
+    /// The value of a parameter, if that is what was found by this name, and it is small; else its
+    /// digest.
+    fn parameter(&self, name: &Name, found: &Digest) -> Option<String> {
+        let parameter = self.run.record.parameters.get(name)?;
+        if parameter.digest != *found {
+            return None;
+        }
+        match self.run.small_value(parameter) {
+            Ok(Some(value)) => Some(value.to_string()),
+            _ => Some(found.to_string()),
+        }
     }
 
     /// In what the keys of two tasks differ.
