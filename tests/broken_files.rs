@@ -116,14 +116,14 @@ fn a_component_that_wants_what_is_not_there() {
         r#"(component
           (import "wflow:flow/task@9.9.9" (instance (export "now" (func (result u64)))))
           (import "wflow:flow/inputs@0.1.0" (instance (export "count" (func (result u64)))))
-          (import "wasi:http/outgoing-handler@0.2.3" (instance (export "handle" (func))))
+          (import "wasi:keyvalue/store@0.2.3" (instance (export "handle" (func))))
           (import "acme:db/query@1.0.0" (instance (export "sql" (func))))
           (import "magic" (func)))"#,
     );
     for part in [
         "wflow:flow/task@9.9.9, this host speaks 0.1.0: build the flow with the SDK of this wflow",
         "`count` of wflow:flow/inputs@0.1.0 as `func() -> u64`, this host has `func() -> u32`",
-        "wasi:http/outgoing-handler@0.2.3, which is not granted",
+        "wasi:keyvalue/store@0.2.3, which is not granted",
         "acme:db/query@1.0.0, which this host does not have",
         "the function `magic`, which this host does not have",
         "it does not export `describe: func() -> string`",
