@@ -111,7 +111,9 @@ impl Sandbox {
         // Less is too little for the guest's own first frames.
         let stack = options.stack.clamp(64 << 10, Limits::MAX_STACK);
         let tuned = |mut config: Config| {
-            config.consume_fuel(fuel).max_wasm_stack(usize::try_from(stack).unwrap_or(usize::MAX));
+            let stack = usize::try_from(stack).unwrap_or(usize::MAX);
+            // Nothing runs on a stack of the engine's own, but it insists.
+            config.consume_fuel(fuel).max_wasm_stack(stack).async_stack_size(stack + (1 << 20));
             config
         };
         let engine = match Engine::new(&tuned(engine_config(options.slots))) {
