@@ -161,6 +161,25 @@ pub(crate) fn limits() -> Limits {
 /// Does something in the arena, alone, and measures what it takes; then a good flow has to run.
 #[track_caller]
 pub(crate) fn arena<T>(most: u64, work: impl FnOnce(&Arena) -> T) -> T {
+    alone(|arena| {
+        arena.good_flow_runs();
+        let (before, start) = (Memory::begin(), Instant::now());
+        let result = work(arena);
+        let (after, took) = (Memory::now(), start.elapsed());
+        assert!(took < TIME, "it took {took:?}");
+        if let (Some(before), Some(after)) = (before, after) {
+            let peak = after.peak.saturating_sub(before.resident);
+            assert!(peak <= most, "it took {} MiB, more than {}", peak >> 20, most >> 20);
+            let left = after.resident.saturating_sub(before.resident);
+            assert!(left <= LEFT, "it left {} MiB behind", left >> 20);
+        }
+        arena.good_flow_runs();
+        result
+    })
+}
+
+/// Does something in the arena, alone.
+pub(crate) fn alone<T>(work: impl FnOnce(&Arena) -> T) -> T {
     static ARENA: OnceLock<Arena> = OnceLock::new();
     static ALONE: Mutex<()> = Mutex::new(());
 
@@ -172,19 +191,7 @@ pub(crate) fn arena<T>(most: u64, work: impl FnOnce(&Arena) -> T) -> T {
         let good = host.load_bytes("good.wasm", &good().module()).unwrap();
         Arena { host, store, good, _folder: folder }
     });
-    arena.good_flow_runs();
-    let (before, start) = (Memory::begin(), Instant::now());
-    let result = work(arena);
-    let (after, took) = (Memory::now(), start.elapsed());
-    assert!(took < TIME, "it took {took:?}");
-    if let (Some(before), Some(after)) = (before, after) {
-        let peak = after.peak.saturating_sub(before.resident);
-        assert!(peak <= most, "it took {} MiB, more than {}", peak >> 20, most >> 20);
-        let left = after.resident.saturating_sub(before.resident);
-        assert!(left <= LEFT, "it left {} MiB behind", left >> 20);
-    }
-    arena.good_flow_runs();
-    result
+    work(arena)
 }
 
 impl Arena {

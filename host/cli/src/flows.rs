@@ -26,8 +26,8 @@ use crate::error::CliError;
 use crate::error::Result;
 
 /// Loads a flow for a host that is set up so, and uses the cache of compiled flows.
-pub(crate) fn load(path: &Path, options: HostOptions) -> Result<Flow> {
-    let host = Host::new(HostOptions { cache: cache(), ..options })?;
+pub(crate) fn load(path: &Path, options: &HostOptions) -> Result<Flow> {
+    let host = Host::new(HostOptions { cache: cache(), ..options.clone() })?;
     host.load(path).map_err(|error| unloaded(path, error))
 }
 

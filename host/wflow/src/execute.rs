@@ -115,8 +115,8 @@ impl Executor for LocalExecutor {
             artifacts: std::mem::take(&mut session.artifacts),
             removed: std::mem::take(&mut session.removed).into_iter().collect(),
             inherited: Artifacts::new(),
-            stdout: self.keep_log(stdout)?,
-            stderr: self.keep_log(stderr)?,
+            stdout: self.keep_log(&stdout)?,
+            stderr: self.keep_log(&stderr)?,
             origin: None,
             trace,
         };
@@ -151,8 +151,8 @@ impl LocalExecutor {
         }
     }
 
-    fn keep_log(&self, text: Vec<u8>) -> Result<Log, StoreError> {
-        let text = match text.as_slice() {
+    fn keep_log(&self, text: &[u8]) -> Result<Log, StoreError> {
+        let text = match text {
             [] => None,
             text => Some(self.run.output.put(self.run.format("text/plain"), text)?),
         };

@@ -86,7 +86,7 @@ pub(crate) struct ExecutionArgs {
 /// Loads a flow for as many tasks as a machine of this size does at once, with the usual limits:
 /// what is wanted may be known only once the flow is.
 pub(crate) fn load(path: &Path) -> Result<Flow> {
-    flows::load(path, HostOptions::default())
+    flows::load(path, &HostOptions::default())
 }
 
 /// Loads it again if it takes another host to do what is wanted.
@@ -96,7 +96,7 @@ pub(crate) fn with_room(flow: Flow, path: &Path, args: &ExecutionArgs) -> Result
     let wanted = HostOptions { slots: usual.slots.max(workers), ..HostOptions::default() }
         .fit(&args.limits.limits());
     let same = (wanted.slots, wanted.fuel, wanted.stack) == (usual.slots, usual.fuel, usual.stack);
-    if same { Ok(flow) } else { flows::load(path, wanted) }
+    if same { Ok(flow) } else { flows::load(path, &wanted) }
 }
 
 impl ExecutionArgs {
