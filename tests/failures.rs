@@ -128,7 +128,10 @@ fn an_endless_loop_at_its_timeout() {
 fn recursion_without_end() {
     let place = Place::new();
     let run = fail(&place, "stack");
-    assert!(run.stderr.contains("its call stack is exhausted (recursion without end?)"), "{run}");
+    assert!(
+        run.stderr.contains("its call stack of 1 MiB is exhausted (recursion without end?)"),
+        "{run}"
+    );
     assert!(run.stderr.contains("flows/failures/src/lib.rs:"), "where it was: {run}");
     assert!(run.stderr.lines().count() < 150, "{run}");
     check_what_is_left(&place);

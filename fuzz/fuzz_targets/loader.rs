@@ -15,7 +15,7 @@ use wflow_sandbox::Sandbox;
 use wflow_sandbox::SandboxOptions;
 
 static SANDBOX: LazyLock<Sandbox> = LazyLock::new(|| {
-    Sandbox::new(&SandboxOptions { slots: 1, cache_dir: None }).expect("an engine")
+    Sandbox::new(&SandboxOptions { slots: 1, ..SandboxOptions::default() }).expect("an engine")
 });
 
 /// `describe` is called twice, and each may take a second; the rest is compilation.

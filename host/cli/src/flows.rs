@@ -25,9 +25,9 @@ use crate::args::PageArgs;
 use crate::error::CliError;
 use crate::error::Result;
 
-/// Loads a flow. `workers` is how many of its tasks are to run at once.
-pub(crate) fn load(path: &Path, workers: usize) -> Result<Flow> {
-    let host = Host::new(HostOptions { slots: workers, cache: cache() })?;
+/// Loads a flow for a host that is set up so, and uses the cache of compiled flows.
+pub(crate) fn load(path: &Path, options: &HostOptions) -> Result<Flow> {
+    let host = Host::new(HostOptions { cache: cache(), ..options.clone() })?;
     host.load(path).map_err(|error| unloaded(path, error))
 }
 
@@ -59,10 +59,13 @@ pub(crate) fn load_again(
     file: Option<&Path>,
     workers: usize,
 ) -> Result<Flow> {
+    let limits = client::run_by_id(store, run)?.limits();
+    let options = HostOptions { slots: workers, cache: cache(), ..HostOptions::default() };
+    let options = options.fit(&limits);
     match file {
-        Some(file) => load(file, workers),
+        Some(file) => load(file, options),
         None => {
-            let host = Host::new(HostOptions { slots: workers, cache: cache() })?;
+            let host = Host::new(options)?;
             Ok(host.load_from_run(store, run)?)
         }
     }

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use wflow::Limits;
+
+use crate::commands::limits::Deadline;
+
 /// Splits `10ms` into its number and its unit.
 fn quantity(text: &str) -> std::result::Result<(f64, &str), String> {
     let end = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
@@ -25,6 +29,31 @@ pub(crate) fn time(text: &str) -> std::result::Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
 
+/// A time, or none.
+pub(crate) fn deadline(text: &str) -> std::result::Result<Deadline, String> {
+    match text {
+        "none" => Ok(Deadline(None)),
+        text => time(text).map(|time| Deadline(Some(time))),
+    }
+}
+
+/// A size as [`size`] reads it, but a number without a unit counts megabytes.
+pub(crate) fn megabytes(text: &str) -> std::result::Result<u64, String> {
+    match quantity(text)? {
+        (_, "") => size(&format!("{text}M")),
+        _ => size(text),
+    }
+}
+
+/// The size of a stack.
+pub(crate) fn stack(text: &str) -> std::result::Result<u64, String> {
+    const LEAST: u64 = 64 << 10;
+    match size(text)? {
+        size @ LEAST..=Limits::MAX_STACK => Ok(size),
+        _ => Err("a stack has between 64K and 64M".to_owned()),
+    }
+}
+
 pub(crate) fn size(text: &str) -> std::result::Result<u64, String> {
     let (number, unit) = quantity(text)?;
     let factor = match unit.trim_end_matches('B').trim_end_matches('i') {
@@ -32,7 +61,8 @@ pub(crate) fn size(text: &str) -> std::result::Result<u64, String> {
         "K" | "k" => 1024.0,
         "M" => 1024.0 * 1024.0,
         "G" => 1024.0 * 1024.0 * 1024.0,
-        _ => return Err("units of size are K, M and G".to_owned()),
+        "T" => 1024.0 * 1024.0 * 1024.0 * 1024.0,
+        _ => return Err("units of size are K, M, G and T".to_owned()),
     };
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates")]
     Ok((number * factor) as u64)
@@ -68,6 +98,11 @@ mod tests {
         assert_eq!(percent("5%"), Ok(0.05));
         assert_eq!(percent("100"), Ok(1.0));
         assert!(percent("0%").is_err() && percent("101%").is_err() && percent("all").is_err());
+        assert_eq!(size("1T"), Ok(1 << 40));
+        assert_eq!((megabytes("32"), megabytes("64K")), (Ok(32 << 20), Ok(64 << 10)));
+        assert_eq!(deadline("none"), Ok(Deadline(None)));
+        assert_eq!(stack("64M"), Ok(64 << 20));
+        assert!(stack("65M").is_err() && stack("1K").is_err());
         assert_eq!(moment("1970-01-01T00:00:01Z"), Ok(1_000_000_000));
     }
 }

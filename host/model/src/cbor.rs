@@ -1,11 +1,15 @@
 //! CBOR (RFC 8949), as far as the host itself reads and writes artifacts: the values of
 //! parameters, the items of a foreach, the value of a switch, and what a person is shown.
 
+use std::fmt;
 use std::ops::Range;
 
 use minicbor::Decoder;
 use minicbor::Encoder;
 use minicbor::data::Type;
+use serde::Deserializer as _;
+use serde::de::SeqAccess;
+use serde::de::Visitor;
 use serde_json::Map;
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
@@ -130,14 +134,48 @@ fn write_float(encoder: &mut Encoder<Vec<u8>>, value: f64) -> Written {
 ///
 /// If the format has no lists, or the bytes are no list.
 pub fn items(format: &str, bytes: &[u8]) -> Result<Vec<Range<usize>>, CborError> {
+    items_up_to(format, bytes, usize::MAX).map(|(places, _)| places)
+}
+
+/// Where the items of a list stand in its bytes, and how many there are. If there are more than
+/// `most`, the places are left out: they would take many times the memory of the list.
+///
+/// # Errors
+///
+/// As [`items`].
+pub fn items_up_to(
+    format: &str,
+    bytes: &[u8],
+    most: usize,
+) -> Result<(Vec<Range<usize>>, usize), CborError> {
+    let mut found = Found { most, count: 0, places: Vec::new() };
     match format {
-        FORMAT => cbor_items(bytes),
-        JSON_FORMAT => json_items(bytes),
-        _ => Err(CborError::Format(crate::name::excerpt(format))),
+        FORMAT => cbor_items(bytes, &mut found)?,
+        JSON_FORMAT => json_items(bytes, &mut found)?,
+        _ => return Err(CborError::Format(crate::name::excerpt(format))),
+    }
+    Ok((found.places, found.count))
+}
+
+/// The items found so far.
+struct Found {
+    most: usize,
+    count: usize,
+    places: Vec<Range<usize>>,
+}
+
+impl Found {
+    fn add(&mut self, place: Range<usize>) {
+        self.count += 1;
+        if self.count <= self.most {
+            self.places.push(place);
+        } else {
+            self.places = Vec::new();
+        }
     }
 }
 
-fn cbor_items(bytes: &[u8]) -> Result<Vec<Range<usize>>, CborError> {
+fn cbor_items(bytes: &[u8], found: &mut Found) -> Result<(), CborError> {
     let mut decoder = Decoder::new(bytes);
     // A tag in front, such as that of a set, does not change what the items are.
     while decoder.datatype()? == Type::Tag {
@@ -148,20 +186,19 @@ fn cbor_items(bytes: &[u8]) -> Result<Vec<Range<usize>>, CborError> {
         return Err(CborError::NotAList(kind_name(kind)));
     }
     // The length that a guest claims is not believed: the list grows as items are found.
-    let mut found = Vec::new();
     let mut open = Vec::new();
     let length = decoder.array()?;
-    while length.is_none_or(|length| (found.len() as u64) < length) {
+    while length.is_none_or(|length| (found.count as u64) < length) {
         if length.is_none() && decoder.datatype()? == Type::Break {
             decoder.skip()?;
             break;
         }
         let start = decoder.position();
         pass(&mut decoder, &mut open)?;
-        found.push(start..decoder.position());
+        found.add(start..decoder.position());
     }
     match bytes.len() - decoder.position() {
-        0 => Ok(found),
+        0 => Ok(()),
         more => Err(CborError::Trailing(more)),
     }
 }
@@ -215,18 +252,37 @@ fn pass(decoder: &mut Decoder<'_>, open: &mut Vec<Open>) -> Result<(), CborError
     Ok(())
 }
 
-fn json_items(bytes: &[u8]) -> Result<Vec<Range<usize>>, CborError> {
+fn json_items(bytes: &[u8], found: &mut Found) -> Result<(), CborError> {
+    /// Reads a list item by item.
+    struct Items<'a> {
+        base: usize,
+        found: &'a mut Found,
+    }
+
+    impl<'de> Visitor<'de> for Items<'_> {
+        type Value = ();
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+            while let Some(item) = items.next_element::<&'de RawValue>()? {
+                let start = item.get().as_ptr() as usize - self.base;
+                self.found.add(start..start + item.get().len());
+            }
+            Ok(())
+        }
+    }
+
     let damaged = |error: serde_json::Error| match error.classify() {
         serde_json::error::Category::Data => CborError::NotAList("another JSON value"),
         _ => CborError::Damaged(error.to_string()),
     };
-    let found: Vec<&RawValue> = serde_json::from_slice(bytes).map_err(damaged)?;
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
     let base = bytes.as_ptr() as usize;
-    let place = |item: &&RawValue| {
-        let start = item.get().as_ptr() as usize - base;
-        start..start + item.get().len()
-    };
-    Ok(found.iter().map(place).collect())
+    reader.deserialize_seq(Items { base, found }).map_err(damaged)?;
+    reader.end().map_err(damaged)
 }
 
 /// The value of a switch; none if it is of a type that no case can name.
@@ -436,32 +492,40 @@ mod tests {
     #[test]
     fn lists_are_split_where_their_items_are() {
         let bytes = encode_json(&json!(["bird", [1, 2], {"a": null}]));
-        let items = items(FORMAT, &bytes).unwrap();
-        let shown: Vec<_> = items.iter().map(|i| to_json(&bytes[i.clone()]).unwrap()).collect();
+        let found = items(FORMAT, &bytes).unwrap();
+        let shown: Vec<_> = found.iter().map(|i| to_json(&bytes[i.clone()]).unwrap()).collect();
         assert_eq!(shown, [json!("bird"), json!([1, 2]), json!({"a": null})]);
         // [_ 1, 2], and the same behind the tag of a set.
-        assert_eq!(cbor_items(&[0x9f, 1, 2, 0xff]).unwrap().len(), 2);
-        assert_eq!(cbor_items(&[0xd9, 0x01, 0x02, 0x81, 1]).unwrap().len(), 1);
+        assert_eq!(items(FORMAT, &[0x9f, 1, 2, 0xff]).unwrap().len(), 2);
+        assert_eq!(items(FORMAT, &[0xd9, 0x01, 0x02, 0x81, 1]).unwrap().len(), 1);
         let text = br#" [1, "a,]", {"b": [ ]} ] "#;
-        let items = json_items(text).unwrap();
+        let found = items(JSON_FORMAT, text).unwrap();
         assert_eq!(
-            items.iter().map(|i| &text[i.clone()]).collect::<Vec<_>>(),
+            found.iter().map(|i| &text[i.clone()]).collect::<Vec<_>>(),
             [&b"1"[..], br#""a,]""#, br#"{"b": [ ]}"#]
         );
     }
 
     #[test]
+    fn more_items_than_are_wanted_are_counted_alone() {
+        assert_eq!(items_up_to(FORMAT, &[0x83, 1, 2, 3], 2), Ok((Vec::new(), 3)));
+        assert_eq!(items_up_to(JSON_FORMAT, b"[1,2,3]", 2), Ok((Vec::new(), 3)));
+        assert_eq!(items_up_to(JSON_FORMAT, b"[1,2]", 2), Ok((vec![1..2, 3..4], 2)));
+        assert!(items_up_to(JSON_FORMAT, b"[1,2] 3", 2).is_err());
+    }
+
+    #[test]
     fn what_is_no_list_is_told_so() {
-        assert_eq!(cbor_items(&[0x01]), Err(CborError::NotAList("int")));
-        assert_eq!(cbor_items(NULL), Err(CborError::NotAList("null")));
-        assert!(matches!(json_items(b"{}"), Err(CborError::NotAList(_))));
+        assert_eq!(items(FORMAT, &[0x01]), Err(CborError::NotAList("int")));
+        assert_eq!(items(FORMAT, NULL), Err(CborError::NotAList("null")));
+        assert!(matches!(items(JSON_FORMAT, b"{}"), Err(CborError::NotAList(_))));
         assert!(matches!(items("text/plain", b"[]"), Err(CborError::Format(_))));
         // A list that claims 2^60 items and has none.
         assert!(matches!(
-            cbor_items(&[0x9b, 0x10, 0, 0, 0, 0, 0, 0, 0]),
+            items(FORMAT, &[0x9b, 0x10, 0, 0, 0, 0, 0, 0, 0]),
             Err(CborError::Damaged(_))
         ));
-        assert_eq!(cbor_items(&[0x80, 0x80]), Err(CborError::Trailing(1)));
+        assert_eq!(items(FORMAT, &[0x80, 0x80]), Err(CborError::Trailing(1)));
     }
 
     #[test]
@@ -473,10 +537,10 @@ mod tests {
             &[0x81, 0xa1, 0x01, 0xff],
             &[0x9f, 0xbf, 0x01, 0xff, 0xff],
         ] {
-            assert!(matches!(cbor_items(bytes), Err(CborError::Damaged(_))), "{bytes:02x?}");
+            assert!(matches!(items(FORMAT, bytes), Err(CborError::Damaged(_))), "{bytes:02x?}");
         }
         // [_ [[_ ], 1, 2]]
-        let items = cbor_items(&[0x9f, 0x83, 0x9f, 0xff, 1, 2, 0xff]);
+        let items = items(FORMAT, &[0x9f, 0x83, 0x9f, 0xff, 1, 2, 0xff]);
         assert!(items.is_ok_and(|items| items.iter().eq([&(1..6)])));
     }
 
@@ -509,15 +573,15 @@ mod tests {
         let mut bytes = vec![0x81; 100_000];
         bytes.push(0x01);
         assert_eq!(to_json(&bytes), Err(CborError::TooDeep));
-        assert_eq!(cbor_items(&bytes).map(|items| items.len()), Ok(1));
+        assert_eq!(items(FORMAT, &bytes).map(|items| items.len()), Ok(1));
     }
 
     proptest! {
         #[test]
         fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
             drop(to_json(&bytes));
-            drop(cbor_items(&bytes));
-            drop(json_items(&bytes));
+            drop(items(FORMAT, &bytes));
+            drop(items(JSON_FORMAT, &bytes));
             drop(case_value(FORMAT, &bytes));
         }
 

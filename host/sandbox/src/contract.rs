@@ -16,6 +16,7 @@ use wasmtime::component::Lower;
 use wasmtime::component::Resource;
 use wasmtime::component::ResourceType;
 use wasmtime::component::WasmList;
+use wasmtime::component::WasmStr;
 
 use crate::ArtifactRead;
 use crate::ArtifactWrite;
@@ -55,15 +56,19 @@ impl GuestFailure {
     const KEPT: usize = 64 << 10;
 
     /// Cuts texts that nobody would read to the end, and that would be kept for ever.
-    pub(crate) fn clipped(mut self) -> Self {
-        for text in [&mut self.kind, &mut self.message, &mut self.location, &mut self.trace] {
-            if text.len() > Self::KEPT {
-                text.truncate(text.floor_char_boundary(Self::KEPT));
-                text.push('…');
-                text.shrink_to_fit();
-            }
-        }
-        self
+    pub(crate) fn clipped(self) -> Self {
+        let Self { kind, message, location, trace } = self;
+        let [kind, message, location, trace] = [kind, message, location, trace]
+            .map(|text| if text.len() > Self::KEPT { clip(&text, Self::KEPT) } else { text });
+        Self { kind, message, location, trace }
+    }
+}
+
+/// The beginning of a text, with a sign where it was cut.
+fn clip(text: &str, most: usize) -> String {
+    match &text[..text.floor_char_boundary(most)] {
+        whole if whole.len() == text.len() => text.to_owned(),
+        beginning => format!("{beginning}…"),
     }
 }
 
@@ -78,6 +83,16 @@ fn outside_a_task(import: &str) -> Violation {
         "`{import}` was called while the flow was being described, which is before any task \
          runs: build the graph without it"
     ))
+}
+
+/// A [`GuestFailure`] that lies in the guest's memory, where it may be as long as that.
+#[derive(ComponentType, Lift)]
+#[component(record)]
+struct SaidFailure {
+    kind: WasmStr,
+    message: WasmStr,
+    location: WasmStr,
+    trace: WasmStr,
 }
 
 #[derive(ComponentType, Lower)]
@@ -138,28 +153,39 @@ fn link_task(task: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
     })?;
     task.func_wrap(
         "log",
-        |mut cx: Context<'_>, (channel, text): (Channel, Vec<u8>)| -> wasmtime::Result<()> {
-            cx.data_mut().log(channel, &text);
-            Ok(())
+        |mut cx: Context<'_>, (channel, text): (Channel, WasmList<u8>)| -> wasmtime::Result<()> {
+            // One byte more than there is room for is too many.
+            let most = cx.data().log_room(channel).saturating_add(1);
+            let text = text.as_le_slice(&cx);
+            let text = text[..text.len().min(most)].to_vec();
+            Ok(cx.data_mut().log(channel, &text)?)
         },
     )?;
-    task.func_wrap(
-        "fail",
-        |mut cx: Context<'_>, (failure,): (GuestFailure,)| -> wasmtime::Result<()> {
-            cx.data_mut().failure = Some(failure.clipped());
-            Ok(())
-        },
-    )
+    task.func_wrap("fail", |mut cx: Context<'_>, (said,): (SaidFailure,)| -> wasmtime::Result<()> {
+        let clipped = |text: &WasmStr| -> wasmtime::Result<String> {
+            Ok(clip(&text.to_str(&cx)?, GuestFailure::KEPT))
+        };
+        let failure = GuestFailure {
+            kind: clipped(&said.kind)?,
+            message: clipped(&said.message)?,
+            location: clipped(&said.location)?,
+            trace: clipped(&said.trace)?,
+        };
+        cx.data_mut().failure = Some(failure);
+        Ok(())
+    })
 }
 
 fn link_artifacts(artifacts: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
-    artifacts.func_wrap("get", |mut cx: Context<'_>, (name,): (String,)| -> Answer<Value> {
+    artifacts.func_wrap("get", |mut cx: Context<'_>, (name,): (WasmStr,)| -> Answer<Value> {
+        let name = short(&cx, &name)?;
         Ok((io(&mut cx, "artifacts.get")?.get(&name),))
     })?;
     artifacts.func_wrap(
         "put",
-        |mut cx: Context<'_>, args: (String, String, WasmList<u8>)| -> Answer<()> {
+        |mut cx: Context<'_>, args: (WasmStr, WasmStr, WasmList<u8>)| -> Answer<()> {
             let (name, format, data) = args;
+            let (name, format) = (short(&cx, &name)?, short(&cx, &format)?);
             // The data is borrowed from the memory of the store that holds `io`, so `io`
             // steps out of it for the call.
             let mut io = cx.data_mut().io.take().ok_or_else(|| outside_a_task("artifacts.put"))?;
@@ -168,7 +194,8 @@ fn link_artifacts(artifacts: &mut LinkerInstance<'_, State>) -> wasmtime::Result
             Ok((answer,))
         },
     )?;
-    artifacts.func_wrap("remove", |mut cx: Context<'_>, (name,): (String,)| -> Answer<()> {
+    artifacts.func_wrap("remove", |mut cx: Context<'_>, (name,): (WasmStr,)| -> Answer<()> {
+        let name = short(&cx, &name)?;
         Ok((io(&mut cx, "artifacts.remove")?.remove(&name),))
     })?;
     artifacts.func_wrap("names", |mut cx: Context<'_>, (): ()| -> Return<Vec<Arc<str>>> {
@@ -179,15 +206,16 @@ fn link_artifacts(artifacts: &mut LinkerInstance<'_, State>) -> wasmtime::Result
     })?;
     artifacts.func_wrap(
         "open",
-        |mut cx: Context<'_>, (name,): (String,)| -> Answer<Resource<Reader>> {
+        |mut cx: Context<'_>, (name,): (WasmStr,)| -> Answer<Resource<Reader>> {
+            let name = short(&cx, &name)?;
             let opened = io(&mut cx, "artifacts.open")?.open(&name);
             handle(&mut cx, opened.map(Reader))
         },
     )?;
     artifacts.func_wrap(
         "create",
-        |mut cx: Context<'_>, args: (String, String)| -> Answer<Resource<Writer>> {
-            let (name, format) = args;
+        |mut cx: Context<'_>, (name, format): (WasmStr, WasmStr)| -> Answer<Resource<Writer>> {
+            let (name, format) = (short(&cx, &name)?, short(&cx, &format)?);
             let created = io(&mut cx, "artifacts.create")?.create(&name, &format);
             handle(&mut cx, created.map(|writer| Writer(Some(writer))))
         },
@@ -268,8 +296,9 @@ fn link_inputs(inputs: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
     })?;
     inputs.func_wrap(
         "get",
-        |mut cx: Context<'_>, args: (String, u32, u32)| -> Answer<Vec<Option<Value>>> {
+        |mut cx: Context<'_>, args: (WasmStr, u32, u32)| -> Answer<Vec<Option<Value>>> {
             let (name, first, max) = args;
+            let name = short(&cx, &name)?;
             Ok((io(&mut cx, "inputs.get")?.input_get(&name, first, max),))
         },
     )?;
@@ -281,18 +310,40 @@ fn link_inputs(inputs: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
     )?;
     inputs.func_wrap(
         "open",
-        |mut cx: Context<'_>, (index, name): (u32, String)| -> Answer<Resource<Reader>> {
+        |mut cx: Context<'_>, (index, name): (u32, WasmStr)| -> Answer<Resource<Reader>> {
+            let name = short(&cx, &name)?;
             let opened = io(&mut cx, "inputs.open")?.input_open(index, &name);
             handle(&mut cx, opened.map(Reader))
         },
     )?;
     inputs.func_wrap(
         "merge",
-        |mut cx: Context<'_>, args: (Vec<String>, Vec<String>)| -> Answer<()> {
+        |mut cx: Context<'_>, args: (WasmList<WasmStr>, WasmList<WasmStr>)| -> Answer<()> {
             let (include, exclude) = args;
+            let (most, given) = (cx.data().max_names, include.len() + exclude.len());
+            if given as u64 > most {
+                let text = format!("merge_artifacts was given {given} names; at most {most}");
+                return Ok((Err(Problem::Refused(text)),));
+            }
+            let (include, exclude) = (names(&mut cx, &include)?, names(&mut cx, &exclude)?);
             Ok((io(&mut cx, "inputs.merge")?.merge(&include, &exclude),))
         },
     )
+}
+
+/// The most bytes of a name or a format that are looked at. Longer ones are none, and quoted no
+/// further than this.
+const SHORT: usize = 512;
+
+/// A name or a format, which a guest may give as long as its memory.
+fn short(cx: &Context<'_>, text: &WasmStr) -> wasmtime::Result<String> {
+    let text = text.to_str(cx)?;
+    Ok(text[..text.floor_char_boundary(SHORT)].to_owned())
+}
+
+fn names(cx: &mut Context<'_>, list: &WasmList<WasmStr>) -> wasmtime::Result<Vec<String>> {
+    let texts = list.iter(&mut *cx)?.collect::<wasmtime::Result<Vec<_>>>()?;
+    texts.iter().map(|text| short(cx, text)).collect()
 }
 
 /// What the task reads and writes, for a call of `import`.
@@ -312,7 +363,5 @@ fn handle<T: Send + 'static>(
         Ok(made) => made,
         Err(problem) => return Ok((Err(problem),)),
     };
-    Ok((cx.data_mut().table.push(made).map_err(|_| {
-        Problem::Refused("too many readers, writers and timers are open: drop some".to_owned())
-    }),))
+    Ok((Ok(cx.data_mut().table.push(made)?),))
 }

@@ -14,6 +14,7 @@ use wit_component::embed_component_metadata;
 use wit_parser::Resolve;
 use wit_parser::WorldId;
 
+use crate::bounds::Bounds;
 use crate::contract::WIT;
 use crate::error::LoadError;
 use crate::sniff;
@@ -67,11 +68,18 @@ struct Outline {
     wants_preview1: bool,
 }
 
-/// Walks the sections without validating them; the engine does that.
+/// Walks the sections without validating them; the engine does that. What is too much to compile is
+/// found here.
 fn outline(bytes: &[u8]) -> Result<Outline, LoadError> {
     let mut outline = Outline::default();
+    let mut bounds = Bounds::default();
     for payload in Parser::new(0).parse_all(bytes) {
         match payload.map_err(|error| damaged(&error, bytes.len()))? {
+            Payload::ModuleSection { .. } => bounds.module()?,
+            Payload::TypeSection(section) => bounds.types(section.count())?,
+            Payload::CoreTypeSection(section) => bounds.types(section.count())?,
+            Payload::ComponentTypeSection(section) => bounds.types(section.count())?,
+            Payload::CodeSectionEntry(body) => bounds.function(&body)?,
             Payload::CustomSection(section) if section.name().starts_with("component-type") => {
                 outline.names_world = true;
             }
@@ -91,8 +99,19 @@ fn damaged(error: &wasmparser::BinaryReaderError, size: usize) -> LoadError {
     if error.message().contains("unexpected end") {
         LoadError::Truncated { size }
     } else {
-        LoadError::Invalid(error.to_string())
+        LoadError::Invalid(told(&error.to_string()))
     }
+}
+
+/// What a library says of a component, which may quote it at length.
+pub(crate) fn told(text: &str) -> String {
+    const MOST: usize = 1000;
+    let harmless = |c: char| if c.is_control() && c != '\n' { '\u{fffd}' } else { c };
+    let mut short: String = text.chars().take(MOST).map(harmless).collect();
+    if text.chars().nth(MOST).is_some() {
+        short.push('…');
+    }
+    short
 }
 
 fn wrap(module: &[u8], outline: &Outline) -> Result<Vec<u8>, LoadError> {
@@ -110,7 +129,7 @@ fn wrap(module: &[u8], outline: &Outline) -> Result<Vec<u8>, LoadError> {
         encoder.encode()
     };
     // The causes before the last say what the encoder was doing, not what is wrong.
-    encode().map_err(|error| LoadError::Module(error.root_cause().to_string()))
+    encode().map_err(|error| LoadError::Module(told(&error.root_cause().to_string())))
 }
 
 /// The contract, parsed.

@@ -17,6 +17,7 @@ use wasmtime::component::Linker;
 
 use crate::cache::Cache;
 use crate::error::SandboxError;
+use crate::limits::Limits;
 use crate::state::State;
 
 /// How often running guests look whether they have to stop: the epoch's tick. Finer costs
@@ -38,14 +39,10 @@ pub(crate) const MEMORIES_PER_COMPONENT: u32 = 4;
 pub(crate) const TABLES_PER_COMPONENT: u32 = 16;
 
 /// Elements of one table: interpreters have tens of thousands of functions.
-const ELEMENTS_PER_TABLE: usize = 100_000;
+const ELEMENTS_PER_TABLE: usize = 1_000_000;
 
 /// Bytes of the bookkeeping of one instance, which grows with its functions.
 const INSTANCE_SIZE: usize = 16 << 20;
-
-/// Bytes of the stack of a guest. Interpreters recurse; the threads that run tasks need room
-/// for it on their own stacks, of which 2 MiB is the default of the standard library.
-const WASM_STACK: usize = 1 << 20;
 
 /// Frames of a backtrace.
 pub(crate) const BACKTRACE_FRAMES: NonZeroUsize = NonZeroUsize::new(64).unwrap();
@@ -63,6 +60,27 @@ pub struct SandboxOptions {
     /// Where compiled code is kept from one process to the next; none keeps nothing. The
     /// folder is made if it is not there, and must be writable by nobody else.
     pub cache_dir: Option<PathBuf>,
+    /// Whether [`Limits::fuel`] can be asked for. To count costs time, a few parts in a hundred.
+    pub fuel: bool,
+    /// The [`Limits::stack`] of every task. The threads that call [`crate::Component::run`] need
+    /// this much, and a MiB for the host's own calls.
+    pub stack: u64,
+    /// How long to wait for the compilation of a component.
+    pub compile_time: Duration,
+}
+
+impl SandboxOptions {
+    /// How long to wait for the compilation of a component unless it is said otherwise: Python
+    /// takes a quarter of a minute on two cores.
+    pub const COMPILE_TIME: Duration = Duration::from_secs(120);
+}
+
+impl Default for SandboxOptions {
+    /// For the default limits.
+    fn default() -> Self {
+        let (stack, compile_time) = (Limits::default().stack, Self::COMPILE_TIME);
+        Self { slots: 16, cache_dir: None, fuel: false, stack, compile_time }
+    }
 }
 
 /// The engine that compiles and runs components. Cheap to clone; clones share everything.
@@ -75,6 +93,11 @@ pub(crate) struct Shared {
     pub(crate) engine: Engine,
     pub(crate) linker: Linker<State>,
     pub(crate) cache: Option<Cache>,
+    pub(crate) fuel: bool,
+    pub(crate) stack: u64,
+    pub(crate) compile_time: Duration,
+    /// Its clones are the compilations that are going on.
+    pub(crate) compiling: Arc<()>,
 }
 
 impl Sandbox {
@@ -84,19 +107,38 @@ impl Sandbox {
     ///
     /// If the engine cannot be set up on this machine.
     pub fn new(options: &SandboxOptions) -> Result<Self, SandboxError> {
-        let engine = match Engine::new(&engine_config(options.slots)) {
+        let (fuel, compile_time) = (options.fuel, options.compile_time);
+        // Less is too little for the guest's own first frames.
+        let stack = options.stack.clamp(64 << 10, Limits::MAX_STACK);
+        let tuned = |mut config: Config| {
+            let stack = usize::try_from(stack).unwrap_or(usize::MAX);
+            // Nothing runs on a stack of the engine's own, but it insists.
+            config.consume_fuel(fuel).max_wasm_stack(stack).async_stack_size(stack + (1 << 20));
+            config
+        };
+        let engine = match Engine::new(&tuned(engine_config(options.slots))) {
             Ok(engine) => engine,
             Err(error) => {
                 // Reserving the slots takes address space, which `ulimit -v` or a small
                 // virtual machine may refuse. Instances are then allocated one by one.
                 tracing::warn!("running without pooled instances, tasks cost more: {error:#}");
-                Engine::new(&base_config()).map_err(SandboxError::engine)?
+                Engine::new(&tuned(base_config())).map_err(SandboxError::engine)?
             }
         };
         start_ticker(engine.weak())?;
         let linker = linker(&engine).map_err(SandboxError::engine)?;
         let cache = options.cache_dir.as_deref().and_then(|folder| Cache::open(folder, &engine));
-        Ok(Self { shared: Arc::new(Shared { engine, linker, cache }) })
+        Ok(Self {
+            shared: Arc::new(Shared {
+                engine,
+                linker,
+                cache,
+                fuel,
+                stack,
+                compile_time,
+                compiling: Arc::default(),
+            }),
+        })
     }
 }
 
@@ -168,7 +210,6 @@ fn base_config() -> Config {
         // Host calls cost half as much without the machinery of async components.
         .concurrency_support(false)
         .memory_init_cow(true)
-        .max_wasm_stack(WASM_STACK)
         // How guests are stopped.
         .epoch_interruption(true)
         // The same bits on every machine: one NaN, one meaning of relaxed instructions, no

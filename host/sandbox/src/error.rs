@@ -7,6 +7,9 @@ use wflow_model::record::Failure;
 
 use crate::backtrace::is_runtime_place;
 use crate::contract::GuestFailure;
+use crate::exceeded::Exceeded;
+use crate::exceeded::seconds;
+use crate::exceeded::size;
 
 /// The engine could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +55,29 @@ pub enum LoadError {
     /// The engine says that it is not valid.
     #[error("the file is damaged or uses what this host does not support: {0}")]
     Invalid(String),
+    /// There is more of something than is compiled.
+    #[error(
+        "it has {count} {what}, and at most {limit} are compiled: split the flow, or build it for \
+         size"
+    )]
+    TooLarge {
+        /// Of what.
+        what: &'static str,
+        /// How much there is, at least.
+        count: u64,
+        /// How much there may be.
+        limit: u64,
+    },
+    /// It takes too long to compile.
+    #[error(
+        "it is not compiled after {}, and not waited for any longer: split the flow, or build it \
+         for size",
+        seconds(*.0)
+    )]
+    TooSlow(Duration),
+    /// No thread could be started to compile it, or it broke.
+    #[error("the compiler cannot work: {0}")]
+    Compiler(String),
     /// A core module that does not import and export what the contract says.
     #[error("the core module does not fit the world `wflow:flow/flow`: {0}")]
     Module(String),
@@ -141,11 +167,11 @@ pub enum TaskError {
         /// The trap in which it ended.
         trap: Box<Trap>,
     },
-    /// One call moved more bytes than it may.
-    #[error("one host call moved more than {} at once", size(*limit))]
-    TooMuchAtOnce {
-        /// The limit.
-        limit: u64,
+    /// The guest went past another limit.
+    #[error("{limit}")]
+    Exceeded {
+        /// Which.
+        limit: Exceeded,
         /// The functions that it was in.
         backtrace: String,
     },
@@ -208,10 +234,9 @@ impl TaskError {
                 hint: MORE_MEMORY.to_owned(),
                 ..trap.failure()
             },
-            Self::TooMuchAtOnce { backtrace, .. } => Failure {
-                trace: backtrace.clone(),
-                ..failure(Cause::Limit, "read and write large artifacts in pieces")
-            },
+            Self::Exceeded { limit, backtrace } => {
+                Failure { trace: backtrace.clone(), ..limit.failure() }
+            }
             Self::BrokeRule { backtrace, .. } => {
                 Failure { trace: backtrace.clone(), ..failure(Cause::Trap, "") }
             }
@@ -292,25 +317,6 @@ fn said_failure(cause: Cause, said: &GuestFailure) -> Failure {
     }
 }
 
-/// A duration as a person reads it: `2 s`, `0.5 s`.
-fn seconds(duration: Duration) -> String {
-    format!("{} s", duration.as_secs_f64())
-}
-
-/// A number of bytes as a person reads it: `64 MiB`, `1.06 MiB`, `64 KiB`, `100 bytes`.
-fn size(bytes: u64) -> String {
-    let (unit, name) = match bytes {
-        0..0x400 => return format!("{bytes} byte{}", if bytes == 1 { "" } else { "s" }),
-        0x400..0x10_0000 => (1 << 10, "KiB"),
-        0x10_0000.. => (1 << 20, "MiB"),
-    };
-    if bytes.is_multiple_of(unit) {
-        format!("{} {name}", bytes / unit)
-    } else {
-        format!("{:.2} {name}", bytes as f64 / unit as f64)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -340,21 +346,5 @@ mod tests {
     fn a_panic_says_at_least_that() {
         assert_eq!(said("", "").message, "a panic without a message");
         assert_eq!(said("no", "").message, "no");
-    }
-
-    #[test]
-    fn sizes_are_told_in_units_that_fit() {
-        let cases = [
-            (1, "1 byte"),
-            (100, "100 bytes"),
-            (1 << 10, "1 KiB"),
-            (1536, "1.50 KiB"),
-            (64 << 10, "64 KiB"),
-            (1 << 20, "1 MiB"),
-            ((4 << 20) + (64 << 10), "4.06 MiB"),
-        ];
-        for (bytes, told) in cases {
-            assert_eq!(size(bytes), told);
-        }
     }
 }

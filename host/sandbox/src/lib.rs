@@ -14,12 +14,14 @@
 
 mod access;
 mod backtrace;
+mod bounds;
 mod cache;
 mod clock;
 mod contract;
 mod encode;
 mod engine;
 mod error;
+mod exceeded;
 mod io;
 mod limits;
 mod load;
@@ -46,6 +48,7 @@ pub use error::LoadError;
 pub use error::SandboxError;
 pub use error::TaskError;
 pub use error::Trap;
+pub use exceeded::Exceeded;
 pub use io::ArtifactRead;
 pub use io::ArtifactWrite;
 pub use io::Channel;

@@ -6,33 +6,70 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::time::Instant;
 
+use serde::Deserialize;
+use serde::Serialize;
 use wasmtime::ResourceLimiter;
 
 use crate::engine::CORE_INSTANCES_PER_COMPONENT;
 use crate::engine::MEMORIES_PER_COMPONENT;
 use crate::engine::TABLES_PER_COMPONENT;
 
-/// What one task may use.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What one task may use. A task that wants more of something ends, or is refused, with an error
+/// that names the limit; the others go on.
+///
+/// Beside its memory, the host holds for a task at most a copy of what one call moves (no more than
+/// the smaller of `hostcall_bytes` and `memory`), its log, and some 64 MiB.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Bytes of linear memory, summed over all memories of the task.
     pub memory: u64,
     /// How long it may run by the host's real clock.
     pub timeout: Option<Duration>,
-    /// Bytes that may cross the border in one call, such as one `put` or one `get`.
+    /// How much it may compute, in the engine's units: about one for each instruction. Exact, and
+    /// the same on every machine. Needs an engine that counts: see [`crate::SandboxOptions`].
+    pub fuel: Option<u64>,
+    /// Bytes of its call stack, at most [`Limits::MAX_STACK`]. The engine's, for all tasks: see
+    /// [`crate::SandboxOptions`].
+    pub stack: u64,
+    /// Bytes that it may write to standard output, and as many again to standard error.
+    pub log_bytes: u64,
+    /// Artifacts that it may leave behind, those that it inherits included.
+    pub artifacts: u64,
+    /// Bytes of all artifacts that it puts, pieces included as they are written.
+    pub artifact_bytes: u64,
+    /// Bytes that may cross the border in one call, such as one `put`.
     pub hostcall_bytes: u64,
     /// Elements of function tables, summed over all tables of the task.
-    pub table_elements: u32,
+    pub table_elements: u64,
     /// Readers, writers and timers that are open at once.
     pub handles: u32,
 }
 
+impl Limits {
+    /// The deepest stack that a task may have: the threads that run tasks set it aside.
+    pub const MAX_STACK: u64 = 64 << 20;
+
+    /// Bytes that one call moves at most. What a guest passes lies in its memory, so more than that
+    /// comes only of telling the host to take the same bytes many times over.
+    pub(crate) fn call_bytes(&self) -> u64 {
+        self.hostcall_bytes.min(self.memory.max(Self::SMALL_CALL))
+    }
+
+    /// What one call may always move.
+    const SMALL_CALL: u64 = 16 << 20;
+}
+
 impl Default for Limits {
-    /// Room for real data work on a small machine: 1 GiB of memory, no timeout.
+    /// Room for real data work on a small machine.
     fn default() -> Self {
         Self {
             memory: 1 << 30,
-            timeout: None,
+            timeout: Some(Duration::from_secs(5 * 24 * 3600)),
+            fuel: None,
+            stack: 1 << 20,
+            log_bytes: 32 << 20,
+            artifacts: 100_000,
+            artifact_bytes: 1 << 40,
             hostcall_bytes: 1 << 30,
             table_elements: 1_000_000,
             handles: 10_000,
@@ -166,7 +203,7 @@ impl Limiter {
     pub(crate) fn new(limits: &Limits) -> Self {
         Self {
             memory: Budget::new(limits.memory),
-            table_elements: Budget::new(limits.table_elements.into()),
+            table_elements: Budget::new(limits.table_elements),
         }
     }
 

@@ -1,6 +1,8 @@
 //! From the bytes of a flow to a component that is ready to run.
 
 use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread;
 
 use wasmtime::component::Component as Compiled;
 use wasmtime::component::ComponentExportIndex;
@@ -25,6 +27,9 @@ pub(crate) struct Inner {
     pub(crate) pre: InstancePre<State>,
     pub(crate) describe: ComponentExportIndex,
     pub(crate) run: ComponentExportIndex,
+    /// What its engine can do; see [`crate::SandboxOptions`].
+    pub(crate) fuel: bool,
+    pub(crate) stack: u64,
 }
 
 impl Component {
@@ -50,28 +55,63 @@ impl Sandbox {
             (resolved, _) => return Err(unfit(bytes, resolved.err())),
         };
         let (describe, run) = exports;
-        Ok(Component { inner: Arc::new(Inner { digest, pre, describe, run }) })
+        let (fuel, stack) = (self.shared.fuel, self.shared.stack);
+        Ok(Component { inner: Arc::new(Inner { digest, pre, describe, run, fuel, stack }) })
     }
 
     /// Compiled code for a file, from the cache if it is there.
     fn compile(&self, bytes: &[u8], digest: Digest) -> Result<Compiled, LoadError> {
         let engine = &self.shared.engine;
-        let compile = || {
-            Compiled::from_binary(engine, &encode::component(bytes)?)
-                .map_err(|error| LoadError::Invalid(format!("{error:#}")))
-        };
         let key = encode::key(bytes, digest)?;
-        let Some(cache) = &self.shared.cache else {
-            return compile();
-        };
-        if let Some(compiled) = cache.load(engine, &key) {
+        let cache = self.shared.cache.as_ref();
+        if let Some(compiled) = cache.and_then(|cache| cache.load(engine, &key)) {
             return Ok(compiled);
         }
-        let compiled = compile()?;
-        cache.store(&key, &compiled);
+        let compiled = self.compile_in_time(encode::component(bytes)?.into_owned())?;
+        if let Some(cache) = cache {
+            cache.store(&key, &compiled);
+        }
         Ok(compiled)
     }
+
+    /// Compiles on a thread of its own, which nobody waits for when it takes too long: a compiler
+    /// cannot be interrupted.
+    fn compile_in_time(&self, component: Vec<u8>) -> Result<Compiled, LoadError> {
+        let (engine, compiling) = (self.shared.engine.clone(), Arc::clone(&self.shared.compiling));
+        if Arc::strong_count(&compiling) > MAX_COMPILING + 2 {
+            let why = "others that took too long are still at work: try again later";
+            return Err(LoadError::Compiler(why.to_owned()));
+        }
+        let (done, result) = mpsc::sync_channel(1);
+        thread::Builder::new()
+            .name("wflow-compile".to_owned())
+            .stack_size(COMPILER_STACK)
+            .spawn(move || {
+                // Nobody listens any more if it took too long.
+                let _ = done.send(Compiled::from_binary(&engine, &component));
+                drop(compiling);
+            })
+            .map_err(|error| LoadError::Compiler(error.to_string()))?;
+        let time = self.shared.compile_time;
+        match result.recv_timeout(time) {
+            Ok(Ok(compiled)) => Ok(compiled),
+            Ok(Err(error)) => Err(LoadError::Invalid(encode::told(&format!("{error:#}")))),
+            Err(mpsc::RecvTimeoutError::Timeout) => Err(LoadError::TooSlow(time)),
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                Err(LoadError::Compiler("it panicked".to_owned()))
+            }
+        }
+    }
 }
+
+/// How many compilations go on at once, those included that nobody waits for.
+const MAX_COMPILING: usize = 16;
+
+/// Bytes of the stack of a thread that compiles.
+const COMPILER_STACK: usize = 16 << 20;
+
+/// So many differences are told.
+const SHOWN: usize = 50;
 
 /// Says how a component differs from a flow; `refused` is what the linker said, if it did.
 fn unfit(bytes: &[u8], refused: Option<wasmtime::Error>) -> LoadError {
@@ -81,9 +121,14 @@ fn unfit(bytes: &[u8], refused: Option<wasmtime::Error>) -> LoadError {
     };
     if differences.is_empty() {
         differences.push(match refused {
-            Some(error) => format!("{error:#}"),
+            Some(error) => encode::told(&format!("{error:#}")),
             None => "its exports `describe` and `run` are not those of a flow".to_owned(),
         });
     }
-    LoadError::World(differences)
+    let more = differences.len().saturating_sub(SHOWN);
+    if more > 0 {
+        differences.truncate(SHOWN);
+        differences.push(format!("and {more} more differences"));
+    }
+    LoadError::World(differences.iter().map(|difference| encode::told(difference)).collect())
 }

@@ -1,5 +1,6 @@
 //! Calls into a component: one fresh instance for each, thrown away afterwards.
 
+use std::thread;
 use std::time::Duration;
 
 use wasmtime::Store;
@@ -15,6 +16,7 @@ use crate::TaskIo;
 use crate::contract::GuestFailure;
 use crate::error::DescribeError;
 use crate::error::TaskError;
+use crate::exceeded::Exceeded;
 use crate::state::State;
 use crate::trap;
 
@@ -38,6 +40,8 @@ pub struct Ended {
     /// done something else.
     pub refused: bool,
 }
+/// Bytes of the stack that the host's own calls take, on top of the guest's.
+const HOST_STACK: usize = 3 << 20;
 
 impl Component {
     /// Asks the flow what it is: its graph as a JSON document, not looked at here.
@@ -50,13 +54,28 @@ impl Component {
     /// If the flow does not answer within a second, 256 MiB of memory and 16 MiB of text,
     /// or answers differently.
     pub fn describe(&self) -> Result<String, DescribeError> {
-        agreed(self.describe_once()?, &self.describe_once()?)
+        // On a thread of its own, since the guest may use more of a stack than the caller has.
+        thread::scope(|scope| {
+            let twice = || agreed(self.describe_once()?, &self.describe_once()?);
+            let thread = thread::Builder::new().stack_size(self.thread_stack());
+            let described = thread
+                .name("wflow-describe".to_owned())
+                .spawn_scoped(scope, twice)
+                .map(thread::ScopedJoinHandle::join);
+            let broken = |why: &str| DescribeError::Failed(TaskError::Host(why.to_owned()));
+            match described {
+                Ok(Ok(described)) => described,
+                Ok(Err(_)) => Err(broken("the thread that asks the flow what it is panicked")),
+                Err(error) => Err(broken(&format!("no thread could be started: {error}"))),
+            }
+        })
     }
 
     fn describe_once(&self) -> Result<String, DescribeError> {
         let limits = Limits {
             memory: DESCRIBE_MEMORY,
             timeout: Some(DESCRIBE_TIME),
+            stack: self.inner.stack,
             hostcall_bytes: DESCRIBE_ANSWER as u64,
             ..Limits::default()
         };
@@ -67,7 +86,9 @@ impl Component {
             Ok(answer) if answer.len() > DESCRIBE_ANSWER => Err(too_large(answer.len())),
             Ok(answer) => Ok(answer),
             Err(error) => match trap::explain(&error, store.data(), &limits) {
-                TaskError::TooMuchAtOnce { .. } => Err(too_large(DESCRIBE_ANSWER + 1)),
+                TaskError::Exceeded { limit: Exceeded::Call(_), .. } => {
+                    Err(too_large(DESCRIBE_ANSWER + 1))
+                }
                 error => Err(DescribeError::Failed(error)),
             },
         }
@@ -80,8 +101,14 @@ impl Component {
         Ok(describe.call(store, ())?.0)
     }
 
+    /// Bytes of the stack that a thread needs which calls [`Self::run`]: the guest's, and what the
+    /// host's own calls take.
+    pub fn thread_stack(&self) -> usize {
+        usize::try_from(self.inner.stack).unwrap_or(usize::MAX).saturating_add(HOST_STACK)
+    }
+
     /// Runs one task, in a fresh instance, on this thread, which it blocks. The thread needs
-    /// a stack of 2 MiB, of which the guest may use one.
+    /// a stack of [`Self::thread_stack`].
     ///
     /// What the task reads and writes goes through `io`, which is handed back whatever
     /// happens.
@@ -93,6 +120,10 @@ impl Component {
         io: Box<dyn TaskIo>,
     ) -> Ended {
         let step = task.step.clone();
+        if let Err(why) = self.can_keep(limits) {
+            let outcome = Err(TaskError::Host(why));
+            return Ended { io, outcome, outside: Vec::new(), refused: false };
+        }
         let mut store = self.store(State::of_task(task, io, limits, cancel), limits);
         let outcome = match self.call_run(&mut store, &step) {
             Ok(Ok(())) => Ok(()),
@@ -128,11 +159,36 @@ impl Component {
         Ok(instance)
     }
 
+    /// # Errors
+    ///
+    /// If these limits need another engine than the one that the component was loaded for.
+    pub fn can_keep(&self, limits: &Limits) -> Result<(), String> {
+        if limits.fuel.is_some() && !self.inner.fuel {
+            return Err("the flow was loaded for an engine that counts no fuel".to_owned());
+        }
+        if limits.stack != self.inner.stack {
+            let (asked, has) = (limits.stack, self.inner.stack);
+            return Err(format!(
+                "the flow was loaded for an engine whose tasks have a stack of {has} bytes, and \
+                 {asked} are asked for"
+            ));
+        }
+        Ok(())
+    }
+
     /// What one instance lives in, with every limit in force.
     fn store(&self, state: State, limits: &Limits) -> Store<State> {
         let mut store = Store::new(self.inner.pre.engine(), state);
         store.limiter(|state| &mut state.limiter);
-        store.set_hostcall_fuel(usize::try_from(limits.hostcall_bytes).unwrap_or(usize::MAX));
+        store.set_hostcall_fuel(usize::try_from(limits.call_bytes()).unwrap_or(usize::MAX));
+        // A handle that is lent counts twice, and the standard streams are handles as well. What
+        // the host holds for each is counted by the table of the state.
+        let handles = (limits.handles as usize).saturating_mul(2).saturating_add(16);
+        store.set_max_component_handles(handles);
+        if self.inner.fuel {
+            // Fails only where fuel is not counted.
+            let _ = store.set_fuel(limits.fuel.unwrap_or(u64::MAX));
+        }
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|cx: StoreContextMut<'_, State>| {
             cx.data().watch.check()?;

@@ -16,6 +16,7 @@ use crate::TaskIo;
 use crate::clock::Clock;
 use crate::clock::VirtualClock;
 use crate::contract::GuestFailure;
+use crate::exceeded::Exceeded;
 use crate::limits::Limiter;
 use crate::limits::Stop;
 use crate::limits::Watch;
@@ -45,6 +46,11 @@ pub(crate) struct State {
     pub(crate) started: bool,
     /// The last that the guest said with `task.fail`.
     pub(crate) failure: Option<GuestFailure>,
+    /// How many bytes the guest may write to each stream, and how many it has written.
+    log_limit: u64,
+    logged: [u64; 2],
+    /// The most names that one call may list.
+    pub(crate) max_names: u64,
     /// The end of standard error, for the report of a trap.
     pub(crate) stderr: Tail,
     /// The folders that are granted.
@@ -93,6 +99,9 @@ impl State {
             watch: Watch::start(limits.timeout, cancel),
             started: false,
             failure: None,
+            log_limit: limits.log_bytes,
+            logged: [0; 2],
+            max_names: limits.artifacts,
             stderr: Tail::default(),
             files: WasiFilesystemCtx::default(),
             sockets: None,
@@ -148,14 +157,30 @@ impl State {
         })
     }
 
-    /// Takes text that the guest wrote, by whichever way. A flow that is being described has
-    /// nobody who would read it.
-    pub(crate) fn log(&mut self, channel: Channel, text: &[u8]) {
+    /// How many more bytes a stream takes.
+    pub(crate) fn log_room(&self, channel: Channel) -> usize {
+        let left = self.log_limit.saturating_sub(self.logged[channel as usize]);
+        usize::try_from(left).unwrap_or(usize::MAX)
+    }
+
+    /// Takes text that the guest wrote, by whichever way, as much of it as there is room for. A
+    /// flow that is being described has nobody who would read it.
+    ///
+    /// # Errors
+    ///
+    /// If it was more than that.
+    pub(crate) fn log(&mut self, channel: Channel, text: &[u8]) -> Result<(), Exceeded> {
+        let (kept, rest) = text.split_at(text.len().min(self.log_room(channel)));
+        self.logged[channel as usize] += kept.len() as u64;
         if channel == Channel::Stderr {
-            self.stderr.push(text);
+            self.stderr.push(kept);
         }
         if let Some(io) = &mut self.io {
-            io.log(channel, text);
+            io.log(channel, kept);
+        }
+        match rest {
+            [] => Ok(()),
+            _ => Err(Exceeded::Log { channel, limit: self.log_limit }),
         }
     }
 }

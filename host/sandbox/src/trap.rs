@@ -1,9 +1,12 @@
 //! Finds out why a guest was stopped.
 
+use wasmtime::component::ResourceTableError;
+
 use crate::backtrace::Trace;
 use crate::contract::Violation;
 use crate::error::TaskError;
 use crate::error::Trap;
+use crate::exceeded::Exceeded;
 use crate::limits::Limits;
 use crate::limits::Stop;
 use crate::random::NoEntropy;
@@ -28,6 +31,9 @@ pub(crate) fn explain(error: &wasmtime::Error, state: &State, limits: &Limits) -
     if let Some(error) = error.downcast_ref::<NoEntropy>() {
         return TaskError::Host(error.to_string());
     }
+    if let Some(limit) = exceeded(error, limits) {
+        return TaskError::Exceeded { limit, backtrace: trace.text };
+    }
     let trap = |reason: &str, trace: Trace| {
         Box::new(Trap {
             reason: reason.to_owned(),
@@ -45,32 +51,63 @@ pub(crate) fn explain(error: &wasmtime::Error, state: &State, limits: &Limits) -
         let asked = state.limiter.refused_memory()?;
         Some(TaskError::OutOfMemory { limit: limits.memory, asked, trap })
     };
+    let out_of_elements = |trace: &Trace| {
+        state.limiter.refused_table().then(|| TaskError::Exceeded {
+            limit: Exceeded::Tables(limits.table_elements),
+            backtrace: trace.text.clone(),
+        })
+    };
     if let Some(kind) = error.downcast_ref::<wasmtime::Trap>() {
+        if let Some(error) = out_of_elements(&trace) {
+            return error;
+        }
         let trap = trap(in_words(*kind).as_ref(), trace);
         return out_of_memory(trap.clone()).unwrap_or(TaskError::Trapped(trap));
     }
     let reason = format!("{:#}", Brief(error));
-    if reason.contains("too much data is being copied") {
-        let limit = limits.hostcall_bytes;
-        return TaskError::TooMuchAtOnce { limit, backtrace: trace.text };
-    }
     if let Some(error) = out_of_memory(trap(&reason, trace.clone())) {
         return error;
     }
+    if let Some(error) = out_of_elements(&trace) {
+        return error;
+    }
     // What is left is what the engine says of the values that cross the border, and of an
-    // instance that it could not make: then the host has no more to give, unless the guest
-    // wanted more than it may have.
+    // instance that it could not make: then the host has no more to give.
     let rule = |words: &str| format!("{words}: {reason}");
     let message = if !trace.text.is_empty() {
         rule("what it passed to the host breaks the contract")
     } else if state.started {
         rule("what it returned breaks the contract")
-    } else if state.limiter.refused_table() {
-        rule("it cannot be started")
     } else {
         return TaskError::Host(reason);
     };
     TaskError::BrokeRule { message, backtrace: trace.text }
+}
+
+/// The limit of which the engine, or a host call, says that the guest went past it.
+fn exceeded(error: &wasmtime::Error, limits: &Limits) -> Option<Exceeded> {
+    if let Some(exceeded) = error.downcast_ref::<Exceeded>() {
+        return Some(*exceeded);
+    }
+    match error.downcast_ref::<wasmtime::Trap>() {
+        Some(wasmtime::Trap::OutOfFuel) => {
+            return Some(Exceeded::Fuel(limits.fuel.unwrap_or(u64::MAX)));
+        }
+        Some(wasmtime::Trap::StackOverflow) => return Some(Exceeded::Stack(limits.stack)),
+        _ => {}
+    }
+    if let Some(ResourceTableError::Full) = error.downcast_ref::<ResourceTableError>() {
+        return Some(Exceeded::Handles(limits.handles));
+    }
+    // The engine has no types for these.
+    let says = |text: &str| error.chain().any(|cause| cause.to_string().contains(text));
+    if says("too much data is being copied") {
+        Some(Exceeded::Call(limits.call_bytes()))
+    } else if says("store handle limit exceeded") {
+        Some(Exceeded::Handles(limits.handles))
+    } else {
+        None
+    }
 }
 
 /// The chain of causes without the backtrace that the engine puts into it.
@@ -100,7 +137,6 @@ fn in_words(trap: wasmtime::Trap) -> String {
         T::UnreachableCodeReached => "it gave up (`unreachable`: a panic, an abort, a failed \
                                       assertion)"
             .to_owned(),
-        T::StackOverflow => "its call stack is exhausted (recursion without end?)".to_owned(),
         // The stack of a Rust or C guest lies at the lower end of its memory.
         T::MemoryOutOfBounds => "it reached outside its memory (a stray pointer, or a stack used \
                                  up by endless recursion?)"

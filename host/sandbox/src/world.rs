@@ -16,6 +16,7 @@ use wit_parser::WorldItem;
 use wit_parser::decoding::DecodedWasm;
 
 use crate::encode::contract;
+use crate::encode::told;
 use crate::wasi;
 
 /// The two exports of a flow, if they are there and of the right type.
@@ -74,8 +75,15 @@ pub(crate) fn differences(component: &[u8]) -> Vec<String> {
     found
 }
 
+/// So many differences are looked for.
+const ENOUGH: usize = 100;
+
 fn imports(theirs: &Resolve, world: WorldId, ours: &Resolve, found: &mut Vec<String>) {
     for (key, item) in &theirs.worlds[world].imports {
+        // Nobody reads more, and each may take its time.
+        if found.len() > ENOUGH {
+            break;
+        }
         match item {
             WorldItem::Interface { id, .. } => interface(theirs, *id, ours, found),
             WorldItem::Function(function) => {
@@ -165,7 +173,8 @@ fn functions(
         let (got, expected) = (signature(theirs, function), signature(ours, ours_function));
         if got != expected {
             found.push(format!(
-                "it imports `{name}` of {interface} as `{got}`, this host has `{expected}`"
+                "it imports `{name}` of {interface} as `{}`, this host has `{expected}`",
+                told(&got)
             ));
         }
     }
@@ -180,7 +189,7 @@ fn missing_exports(
 ) {
     let exports = &theirs.worlds[their_world].exports;
     let names: Vec<_> =
-        exports.keys().map(|key| format!("`{}`", theirs.name_world_key(key))).collect();
+        exports.keys().take(20).map(|key| format!("`{}`", theirs.name_world_key(key))).collect();
     let instead = match names.as_slice() {
         [] => "it exports nothing".to_owned(),
         names => format!("it exports {}", names.join(", ")),
@@ -195,6 +204,7 @@ fn missing_exports(
             Some((_, WorldItem::Function(got))) => {
                 let got = signature(theirs, got);
                 if got != expected {
+                    let got = told(&got);
                     found.push(format!("its export `{name}` is `{got}`, a flow's is `{expected}`"));
                 }
             }
@@ -217,12 +227,23 @@ fn signature(resolve: &Resolve, function: &Function) -> String {
     format!("func({}){result}", params.join(", "))
 }
 
+/// Types within types that are spelled out: more than the contract has. A type that is given twice
+/// in another, and that twice in a third, would soon fill the memory.
+const DEPTH: usize = 8;
+
 fn spell(resolve: &Resolve, ty: &WitType) -> String {
+    spell_to(resolve, ty, DEPTH)
+}
+
+fn spell_to(resolve: &Resolve, ty: &WitType, depth: usize) -> String {
     let WitType::Id(id) = ty else {
         return primitive(ty).to_owned();
     };
+    if depth == 0 {
+        return "...".to_owned();
+    }
     let definition = &resolve.types[*id];
-    let one = |ty: &WitType| spell(resolve, ty);
+    let one = |ty: &WitType| spell_to(resolve, ty, depth - 1);
     let maybe = |ty: &Option<WitType>| ty.as_ref().map_or_else(|| "_".to_owned(), one);
     let named = |name: &str, ty: Option<&WitType>| match ty {
         Some(ty) => format!("{name}({})", one(ty)),

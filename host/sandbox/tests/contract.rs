@@ -221,14 +221,14 @@ fn handles_are_bounded() {
               (loop $more
                 (call $open (i32.const 4096) (i32.const 1) (i32.const 6000))
                 (br_if $more (i32.eqz (i32.load8_u (i32.const 6000)))))
-              (call $keep_problem (i32.const 98) (i32.const 1))
               (global.get $ok)"
             .to_owned(),
         ..Guest::default()
     };
     let limits = Limits { handles: 100, ..Limits::default() };
     let io = Map { artifacts: [("a".to_owned(), value("ab/xy", b""))].into(), ..Map::default() };
-    let (io, outcome) = run_with(&guest.load(&sandbox()), task(), &limits, io);
-    assert_eq!(outcome, Ok(()));
-    assert_eq!(text(&io, "b"), "too many readers, writers and timers are open: drop some");
+    let (_, outcome) = run_with(&guest.load(&sandbox()), task(), &limits, io);
+    let failure = outcome.unwrap_err().failure().unwrap();
+    assert_eq!(failure.message, "it has more than 100 readers, writers and timers open at once");
+    assert!(failure.hint.contains("--max-handles"));
 }

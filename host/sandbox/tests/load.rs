@@ -174,7 +174,8 @@ fn the_digest_is_that_of_the_file() {
 }
 
 fn cached(folder: &std::path::Path) -> Sandbox {
-    Sandbox::new(&SandboxOptions { slots: 1, cache_dir: Some(folder.to_owned()) }).unwrap()
+    let cache_dir = Some(folder.to_owned());
+    Sandbox::new(&SandboxOptions { slots: 1, cache_dir, ..SandboxOptions::default() }).unwrap()
 }
 
 #[test]

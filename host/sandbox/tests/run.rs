@@ -213,7 +213,7 @@ fn the_random_numbers_of_wasi_are_the_same_ones() {
 
 #[test]
 fn too_many_slots_for_the_address_space_are_done_without() {
-    let options = SandboxOptions { slots: 1_000_000, cache_dir: None };
+    let options = SandboxOptions { slots: 1_000_000, ..SandboxOptions::default() };
     let component = Guest::default().load(&Sandbox::new(&options).unwrap());
     assert_eq!(run(&component).1, Ok(()));
 }

@@ -99,16 +99,15 @@ impl RunContext {
 /// host's memory as well. The contract names this number.
 const CROSSING: u64 = 64 << 20;
 
-/// Refuses an artifact that is too large to cross at once.
-pub(crate) fn check_crossing(name: &str, artifact: &Artifact) -> Result<(), Problem> {
-    if artifact.size <= CROSSING {
+/// Refuses an artifact, or an item of one, that is too large to cross at once.
+pub(crate) fn check_crossing(name: &str, size: u64) -> Result<(), Problem> {
+    if size <= CROSSING {
         return Ok(());
     }
     Err(Problem::Refused(format!(
-        "artifact `{}` has {} bytes, and at most {CROSSING} cross at once: open it and read it in \
-         pieces",
-        excerpt(name),
-        artifact.size
+        "artifact `{}` has {size} bytes, and at most {CROSSING} cross at once: open it and read it \
+         in pieces",
+        excerpt(name)
     )))
 }
 

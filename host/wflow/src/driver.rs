@@ -1,5 +1,6 @@
 //! The worker threads of a run: they take tasks from the scheduler and run them.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::Condvar;
 use std::sync::Mutex;
@@ -33,6 +34,8 @@ pub(crate) enum End {
     Failed(Box<TaskRecord>),
     Cancelled,
     Broken(StoreError),
+    /// There is no thread to run them.
+    NoWorker(io::Error),
 }
 
 /// What came of driving a run.
@@ -44,9 +47,6 @@ pub(crate) struct Driven {
     /// Why there are no more.
     pub(crate) end: End,
 }
-
-/// Bytes of the stack of a worker: a guest may use one MiB of it, host calls come on top.
-pub(crate) const WORKER_STACK: usize = 4 << 20;
 
 /// What the workers share.
 struct State {
@@ -93,13 +93,13 @@ impl<'a> Driver<'a> {
             for number in 0..workers {
                 let worker = thread::Builder::new()
                     .name("wflow-worker".to_owned())
-                    .stack_size(WORKER_STACK)
+                    .stack_size(self.executor.thread_stack())
                     .spawn_scoped(scope, || self.work());
                 if let Err(error) = worker {
                     // Fewer workers take longer, and come to the same result.
                     tracing::warn!(%error, "only {number} of {workers} workers could be started");
                     if number == 0 {
-                        self.work();
+                        self.lock().end.get_or_insert(End::NoWorker(error));
                     }
                     break;
                 }

@@ -30,6 +30,8 @@ struct Layer {
     inherited: Artifacts,
     parent: Option<Environment>,
     depth: u32,
+    /// How many artifacts are seen from here, at most.
+    at_most: usize,
     /// The last join before this task, which decided what was carried over.
     join: Option<Arc<LastJoin>>,
 }
@@ -81,7 +83,9 @@ impl Environment {
             }
             None => inherits.and_then(|parent| parent.0.join.clone()),
         };
+        let own = record.artifacts.len() + record.inherited.len();
         Self(Arc::new(Layer {
+            at_most: own + parent.as_ref().map_or(0, Self::at_most),
             task: record.id.clone(),
             artifacts: record.artifacts.clone(),
             removed: record.removed.clone(),
@@ -110,6 +114,11 @@ impl Environment {
                 None => return Lookup::Unknown,
             }
         }
+    }
+
+    /// How many artifacts are seen here, at most: names that were set twice may count twice.
+    pub(crate) fn at_most(&self) -> usize {
+        self.0.at_most
     }
 
     /// Everything that is seen here, by name.

@@ -68,6 +68,12 @@ pub enum RunError {
     /// It was cancelled while it took over the tasks to be reused. No run has begun.
     #[error("cancelled before the run began: nothing has changed")]
     Cancelled,
+    /// The host was not set up for the limits; see [`crate::HostOptions::fit`]. Nothing has begun.
+    #[error("{0}: set the host up for the limits of its tasks")]
+    Limits(String),
+    /// No thread could be started to run tasks on.
+    #[error("no thread could be started to run tasks on: {0}")]
+    Thread(std::io::Error),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -50,6 +50,9 @@ pub(crate) trait Executor: Sync {
     ///
     /// If the store cannot take what the task left.
     fn execute(&self, task: &Task, cancel: &CancelToken) -> Result<Execution, StoreError>;
+
+    /// Bytes of the stack that the threads need which call it.
+    fn thread_stack(&self) -> usize;
 }
 
 /// Runs tasks in this process, in instances of the component.
@@ -60,6 +63,10 @@ pub(crate) struct LocalExecutor {
 }
 
 impl Executor for LocalExecutor {
+    fn thread_stack(&self) -> usize {
+        self.component.thread_stack()
+    }
+
     fn execute(&self, task: &Task, cancel: &CancelToken) -> Result<Execution, StoreError> {
         if task.inputs.is_some() {
             // A join reads its inputs from the store.
@@ -77,10 +84,14 @@ impl Executor for LocalExecutor {
             unreachable!("the sandbox hands back the session that it was given")
         };
         let decision = match outcome {
-            Ok(()) => decide(&session),
+            Ok(()) => session.check_quota().and_then(|()| decide(&session)),
             Err(error) => match error.failure() {
                 None => return Ok(Execution::Cancelled),
-                Some(failure) => {
+                Some(mut failure) => {
+                    if let (true, Some(limit)) = (failure.hint.is_empty(), session.quota.exceeded())
+                    {
+                        failure.hint = limit.hint().to_owned();
+                    }
                     // What was put before the end is not kept: all of it or nothing.
                     session.artifacts = Artifacts::new();
                     session.removed = BTreeSet::new();
@@ -104,8 +115,8 @@ impl Executor for LocalExecutor {
             artifacts: std::mem::take(&mut session.artifacts),
             removed: std::mem::take(&mut session.removed).into_iter().collect(),
             inherited: Artifacts::new(),
-            stdout: self.keep_log(stdout)?,
-            stderr: self.keep_log(stderr)?,
+            stdout: self.keep_log(&stdout)?,
+            stderr: self.keep_log(&stderr)?,
             origin: None,
             trace,
         };
@@ -140,11 +151,11 @@ impl LocalExecutor {
         }
     }
 
-    fn keep_log(&self, (text, dropped): (Vec<u8>, u64)) -> Result<Log, StoreError> {
-        let text = match text.as_slice() {
+    fn keep_log(&self, text: &[u8]) -> Result<Log, StoreError> {
+        let text = match text {
             [] => None,
             text => Some(self.run.output.put(self.run.format("text/plain"), text)?),
         };
-        Ok(Log { text, dropped })
+        Ok(Log { text, dropped: 0 })
     }
 }

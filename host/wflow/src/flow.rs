@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use wflow_model::Digest;
 use wflow_model::Grants;
@@ -12,6 +13,7 @@ use wflow_model::graph::Graph;
 use wflow_model::record::RunId;
 use wflow_sandbox::Access;
 use wflow_sandbox::Component;
+use wflow_sandbox::Limits;
 use wflow_sandbox::Sandbox;
 use wflow_sandbox::SandboxOptions;
 use wflow_store::Store;
@@ -31,7 +33,7 @@ use crate::slots::Slots;
 use crate::verify::VerifyError;
 
 /// The most bytes that a flow may have. An interpreter with its library has some 20 MiB.
-const MAX_FLOW: u64 = 512 << 20;
+const MAX_FLOW: u64 = 128 << 20;
 
 /// What loads flows and runs their tasks. One for a program is enough; cheap to clone.
 #[derive(Clone)]
@@ -49,11 +51,27 @@ pub struct HostOptions {
     /// A folder for compiled flows, so that a flow is compiled once and not at each start; by
     /// default none. It has to be one that nobody else can write to: what is in it is run.
     pub cache: Option<PathBuf>,
+    /// Whether tasks can have a limit of fuel. To count it makes them a little slower.
+    pub fuel: bool,
+    /// Bytes of the stack of every task, [`Limits::stack`].
+    pub stack: u64,
+    /// How long to wait for a flow to be compiled; by default two minutes.
+    pub compile_time: Duration,
 }
 
 impl Default for HostOptions {
     fn default() -> Self {
-        Self { slots: cores().max(16), cache: None }
+        let stack = Limits::default().stack;
+        let compile_time = SandboxOptions::COMPILE_TIME;
+        Self { slots: cores().max(16), cache: None, fuel: false, stack, compile_time }
+    }
+}
+
+impl HostOptions {
+    /// What a host needs whose tasks are to have these limits.
+    #[must_use]
+    pub fn fit(self, limits: &Limits) -> Self {
+        Self { fuel: limits.fuel.is_some(), stack: limits.stack, ..self }
     }
 }
 
@@ -68,6 +86,9 @@ impl Host {
         let sandbox = Sandbox::new(&SandboxOptions {
             slots: u32::try_from(slots).unwrap_or(u32::MAX),
             cache_dir: options.cache,
+            fuel: options.fuel,
+            stack: options.stack,
+            compile_time: options.compile_time,
         })?;
         Ok(Self { sandbox, slots: Arc::new(Slots::new(slots)) })
     }
@@ -89,6 +110,9 @@ impl Host {
     /// If it is no flow, or breaks a rule.
     pub fn load_bytes(&self, name: impl AsRef<Path>, bytes: &[u8]) -> Result<Flow, FlowError> {
         let path = || name.as_ref().to_owned();
+        if bytes.len() as u64 > MAX_FLOW {
+            return Err(FlowError::Read { path: path(), error: too_large() });
+        }
         let component =
             self.sandbox.load(bytes).map_err(|error| FlowError::Load { path: path(), error })?;
         let document =
@@ -127,12 +151,16 @@ fn read_flow(path: &Path) -> Result<Vec<u8>, FlowError> {
         let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
         file.take(MAX_FLOW + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > MAX_FLOW {
-            let why = format!("it has more than {} MiB", MAX_FLOW >> 20);
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
+            return Err(too_large());
         }
         Ok(bytes)
     };
     read().map_err(|error| FlowError::Read { path: path.to_owned(), error })
+}
+
+fn too_large() -> io::Error {
+    let why = format!("it has more than {} MiB", MAX_FLOW >> 20);
+    io::Error::new(io::ErrorKind::FileTooLarge, why)
 }
 
 /// A flow that can be run: loaded, and its graph checked. Cheap to clone.

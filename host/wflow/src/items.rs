@@ -16,10 +16,11 @@ pub(crate) struct Items {
 }
 
 impl Items {
-    /// Finds the items of the list that is the artifact of that name.
-    pub(crate) fn split(name: &str, list: Value) -> Result<Self, CborError> {
-        let places = cbor::items(&list.format, &list.data)?;
-        Ok(Self { name: name.into(), list, places })
+    /// Finds the items of the list that is the artifact of that name, and how many there are. Of
+    /// more than `most` none has a place.
+    pub(crate) fn split(name: &str, list: Value, most: usize) -> Result<(Self, usize), CborError> {
+        let (places, count) = cbor::items_up_to(&list.format, &list.data, most)?;
+        Ok((Self { name: name.into(), list, places }, count))
     }
 
     /// The name of the artifact that the list is, shared.
@@ -27,17 +28,14 @@ impl Items {
         Arc::clone(&self.name)
     }
 
-    /// How many there are.
-    pub(crate) fn len(&self) -> usize {
-        self.places.len()
+    /// Where the item at a position stands.
+    pub(crate) fn place(&self, index: u32) -> Option<Range<usize>> {
+        self.places.get(index as usize).cloned()
     }
 
     /// The item at a position, by itself.
     pub(crate) fn get(&self, index: u32) -> Option<Value> {
-        let place = self.places.get(index as usize)?;
-        Some(Value {
-            format: Arc::clone(&self.list.format),
-            data: self.list.data[place.clone()].into(),
-        })
+        let place = self.place(index)?;
+        Some(Value { format: Arc::clone(&self.list.format), data: self.list.data[place].into() })
     }
 }

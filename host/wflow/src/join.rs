@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::thread;
@@ -20,6 +21,7 @@ use wflow_sandbox::Value;
 use crate::context::RunContext;
 use crate::context::check_crossing;
 use crate::context::refused;
+use crate::quota::Quota;
 use crate::schedule::Inputs;
 use crate::trace::Hasher;
 
@@ -62,7 +64,25 @@ struct Ahead {
     name: String,
     first: u32,
     max: u32,
-    reader: JoinHandle<Values>,
+    /// There until somebody waits for it.
+    reader: Option<JoinHandle<Values>>,
+}
+
+impl Ahead {
+    /// Waits for the answer; none if there is none.
+    fn wait(mut self) -> Option<Values> {
+        self.reader.take()?.join().ok()
+    }
+}
+
+impl Drop for Ahead {
+    /// Whoever asks for something else waits for what was begun: else threads pile up, each with an
+    /// answer in memory.
+    fn drop(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
+        }
+    }
 }
 
 impl JoinInputs {
@@ -95,9 +115,9 @@ impl JoinInputs {
         let ahead = self.ahead.pop_front().filter(|ahead| {
             (ahead.first, ahead.name.as_str()) == (first, name) && ahead.max <= max
         });
-        let values = match ahead.map(|ahead| ahead.reader.join()) {
-            Some(Ok(values)) => values,
-            _ => read(run, &self.inputs, name, first, max),
+        let values = match ahead.and_then(Ahead::wait) {
+            Some(values) => values,
+            None => read(run, &self.inputs, name, first, max),
         }?;
         let mut next = first.saturating_add(u32::try_from(values.len()).unwrap_or(u32::MAX));
         // What follows was begun for an answer of another size, or another question.
@@ -166,6 +186,7 @@ impl JoinInputs {
             for (name, artifact) in artifacts {
                 hasher.text(name).digest(Some(&artifact.digest));
             }
+            Ok(())
         })?;
         Ok(hasher.finish())
     }
@@ -176,7 +197,7 @@ impl JoinInputs {
         let asked = name.clone();
         let read = move || read(&run, &inputs, &asked, first, max);
         let reader = thread::Builder::new().name("wflow-ahead".to_owned()).spawn(read).ok()?;
-        Some(Ahead { name, first, max, reader })
+        Some(Ahead { name, first, max, reader: Some(reader) })
     }
 
     /// One artifact of one input.
@@ -220,20 +241,24 @@ impl JoinInputs {
         own: &Artifacts,
         include: &[String],
         exclude: &[String],
+        quota: &Quota,
     ) -> Result<Artifacts, Problem> {
         if !include.is_empty() && !exclude.is_empty() {
             let why = "merge_artifacts takes names to include or names to exclude, not both";
             return Err(Problem::Refused(why.to_owned()));
         }
+        // Looked up once for every artifact of every input.
+        let [included, excluded] = [include, exclude]
+            .map(|names| names.iter().map(String::as_str).collect::<HashSet<_>>());
         let wanted = |name: &Name| {
-            let listed = |names: &[String]| names.iter().any(|listed| name == listed.as_str());
             !own.contains_key(name)
                 && !run.parameters.contains_key(name)
-                && !listed(exclude)
-                && (include.is_empty() || listed(include))
+                && !excluded.contains(name.as_str())
+                && (included.is_empty() || included.contains(name.as_str()))
         };
         let mut merged: BTreeMap<Name, (Artifact, bool)> = BTreeMap::new();
         self.each_visible(run, |artifacts| {
+            quota.count(own.len() + merged.len())?;
             for (name, artifact) in artifacts.filter(|(name, _)| wanted(name)) {
                 match merged.get_mut(name) {
                     Some((first, agreed)) => *agreed &= first.digest == artifact.digest,
@@ -242,7 +267,9 @@ impl JoinInputs {
                     }
                 }
             }
+            Ok(())
         })?;
+        quota.count(own.len() + merged.len())?;
         let absent = |name: &&String| {
             !merged.contains_key(name.as_str())
                 && !own.contains_key(name.as_str())
@@ -276,7 +303,7 @@ impl JoinInputs {
     fn each_visible(
         &self,
         run: &RunContext,
-        mut visit: impl FnMut(&mut dyn Iterator<Item = (&Name, &Artifact)>),
+        mut visit: impl FnMut(&mut dyn Iterator<Item = (&Name, &Artifact)>) -> Result<(), Problem>,
     ) -> Result<(), Problem> {
         let mut inherited: Option<(TaskRef, Artifacts)> = None;
         let mut position = 0;
@@ -299,7 +326,7 @@ impl JoinInputs {
                     record.artifacts.contains_key(name) || record.removed.contains(name)
                 };
                 let below = below.iter().filter(|(name, _)| !hidden(name));
-                visit(&mut record.artifacts.iter().chain(below));
+                visit(&mut record.artifacts.iter().chain(below))?;
             }
         }
         Ok(())
@@ -325,7 +352,7 @@ fn read(run: &RunContext, inputs: &Inputs, name: &str, first: u32, max: u32) -> 
         let tasks = tasks(inputs, next, BATCH.min(end - next));
         for artifact in run.store.resolve_many(run.run, &tasks, name).map_err(refused)? {
             if let Some(artifact) = &artifact
-                && let Err(problem) = check_crossing(name, artifact)
+                && let Err(problem) = check_crossing(name, artifact.size)
             {
                 // Those before it are told first.
                 return if answer.is_empty() { Err(problem) } else { Ok(answer) };

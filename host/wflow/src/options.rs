@@ -24,9 +24,6 @@ pub const DEFAULT_LOGICAL_TIME: u64 = 1_577_836_800_000_000_000;
 /// a list that is longer than was thought.
 pub const DEFAULT_MAX_NUM_SPLITS: u32 = 100;
 
-/// How many bytes of each stream of a task are kept.
-pub const DEFAULT_MAX_LOG_BYTES: usize = 10 << 20;
-
 /// How a flow is to be run. What is not set has the default that a person would expect.
 #[derive(Clone)]
 pub struct RunOptions {
@@ -45,7 +42,6 @@ pub struct RunOptions {
 #[derive(Debug, Clone)]
 pub(crate) struct Policy {
     pub(crate) max_num_splits: u32,
-    pub(crate) max_log_bytes: usize,
     pub(crate) limits: Limits,
     pub(crate) seed: u64,
     pub(crate) logical_time: u64,
@@ -55,19 +51,25 @@ impl Policy {
     /// The rules that the tasks of a run were under.
     pub(crate) fn of(record: &RunRecord) -> Self {
         let told = |name: &str| record.limits.get(name).copied();
-        let usual = RunOptions::default().policy;
+        let usual = Limits::default();
         let at_most = |name: &str, usual: u64| told(name).unwrap_or(usual);
         Self {
             max_num_splits: told("max-num-splits")
                 .and_then(|splits| splits.try_into().ok())
                 .unwrap_or(u32::MAX),
-            max_log_bytes: told("max-log-size")
-                .and_then(|bytes| bytes.try_into().ok())
-                .unwrap_or(usual.max_log_bytes),
             limits: Limits {
-                memory: at_most("memory", usual.limits.memory),
+                memory: at_most("memory", usual.memory),
                 timeout: told("timeout").map(Duration::from_millis),
-                ..usual.limits
+                fuel: told("fuel"),
+                stack: at_most("stack", usual.stack),
+                log_bytes: at_most("max-log-size", usual.log_bytes),
+                artifacts: at_most("max-artifacts", usual.artifacts),
+                artifact_bytes: at_most("max-artifact-size", usual.artifact_bytes),
+                hostcall_bytes: at_most("max-call-size", usual.hostcall_bytes),
+                table_elements: at_most("max-table-elements", usual.table_elements),
+                handles: told("max-handles")
+                    .and_then(|handles| handles.try_into().ok())
+                    .unwrap_or(usual.handles),
             },
             seed: record.seed,
             logical_time: record.logical_time,
@@ -77,10 +79,18 @@ impl Policy {
     /// The limits as the record of a run tells them: each by the name of its option.
     pub(crate) fn told(&self) -> BTreeMap<String, u64> {
         let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let limits = &self.limits;
         let limits = [
-            ("memory", Some(self.limits.memory)),
-            ("timeout", self.limits.timeout.map(milliseconds)),
-            ("max-log-size", Some(self.max_log_bytes as u64)),
+            ("memory", Some(limits.memory)),
+            ("timeout", limits.timeout.map(milliseconds)),
+            ("fuel", limits.fuel),
+            ("stack", Some(limits.stack)),
+            ("max-log-size", Some(limits.log_bytes)),
+            ("max-artifacts", Some(limits.artifacts)),
+            ("max-artifact-size", Some(limits.artifact_bytes)),
+            ("max-call-size", Some(limits.hostcall_bytes)),
+            ("max-table-elements", Some(limits.table_elements)),
+            ("max-handles", Some(limits.handles.into())),
             ("max-num-splits", Some(self.max_num_splits.into())),
         ];
         let told = limits.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
@@ -133,7 +143,6 @@ impl Default for RunOptions {
             arguments: None,
             policy: Policy {
                 max_num_splits: DEFAULT_MAX_NUM_SPLITS,
-                max_log_bytes: DEFAULT_MAX_LOG_BYTES,
                 limits: Limits::default(),
                 seed: 0,
                 logical_time: DEFAULT_LOGICAL_TIME,
@@ -215,14 +224,8 @@ impl RunOptions {
         self
     }
 
-    /// How many bytes of each stream of a task are kept.
-    #[must_use]
-    pub fn max_log_bytes(mut self, bytes: usize) -> Self {
-        self.policy.max_log_bytes = bytes;
-        self
-    }
-
-    /// What each task may use.
+    /// What each task may use. Fuel, and another stack than the usual, need a host that was set up
+    /// for them: see [`crate::HostOptions::fit`].
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.policy.limits = limits;

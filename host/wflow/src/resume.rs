@@ -145,6 +145,7 @@ impl Flow {
         if let Some(given) = options.parameters.first() {
             return Err(ResumeError::Given(given.name.clone()).into());
         }
+        self.check_limits(&options)?;
         let access = self.open(&options.grants)?;
         let origin = self.origin(store, resume)?;
         let id = origin.summary.id;

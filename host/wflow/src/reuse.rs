@@ -153,7 +153,7 @@ pub(crate) fn tell_of_reused(
     for (log, channel) in [(&record.stdout, Channel::Stdout), (&record.stderr, Channel::Stderr)] {
         if let Some(text) = &log.text {
             let speaker = Speaker { observer, step, task };
-            let mut lines = LogCapture::new(channel, usize::MAX);
+            let mut lines = LogCapture::new(channel);
             lines.push(&run.store.read(text)?, &speaker);
             lines.finish(&speaker);
         }

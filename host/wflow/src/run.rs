@@ -90,6 +90,7 @@ impl Flow {
             Some(arguments) => arguments.clone(),
             None => self.arguments(&options.parameters)?,
         };
+        self.check_limits(&options)?;
         let access = self.open(&options.grants)?;
         let writer = store.reserve(now())?;
         let record = self.record(arguments.store(&writer)?, &writer, &options)?;
@@ -104,6 +105,11 @@ impl Flow {
         run.begin(&record, &options.tags)?;
         let scheduler = Scheduler::new(Arc::clone(self.shared_graph()));
         run.complete(scheduler, None, options)
+    }
+
+    /// Whether the host of this flow can keep the limits.
+    pub(crate) fn check_limits(&self, options: &RunOptions) -> Result<(), RunError> {
+        self.component().can_keep(&options.policy.limits).map_err(RunError::Limits)
     }
 
     /// The record of a new run that begins anew.
@@ -219,18 +225,20 @@ impl RunInProgress {
         let reuse = reuse.as_ref();
         let driver = Driver::new(&context, &writer, &executor, scheduler, replay, reuse, cancel);
         let Driven { tasks, reused, end } = driver.drive(max_workers);
+        let broken = |error: RunError| {
+            // The store may still take the one row that says how the run ended.
+            let end = RunEnd { status: RunStatus::Failed, finished: now(), failed: None };
+            if let Err(error) = writer.finish(&end) {
+                tracing::debug!(%error, "the end of the run could not be recorded");
+            }
+            Err(error)
+        };
         let (status, failed) = match end {
             End::Done => (RunStatus::Done, None),
             End::Cancelled => (RunStatus::Cancelled, None),
             End::Failed(record) => (RunStatus::Failed, Some(record)),
-            End::Broken(error) => {
-                // The store may still take the one row that says how the run ended.
-                let end = RunEnd { status: RunStatus::Failed, finished: now(), failed: None };
-                if let Err(error) = writer.finish(&end) {
-                    tracing::debug!(%error, "the end of the run could not be recorded");
-                }
-                return Err(error.into());
-            }
+            End::Broken(error) => return broken(error.into()),
+            End::NoWorker(error) => return broken(RunError::Thread(error)),
         };
         let run = context.run;
         let failed_id = failed.as_ref().map(|record| record.id.clone());

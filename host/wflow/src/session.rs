@@ -9,6 +9,7 @@ use wflow_model::name::excerpt;
 use wflow_model::name::nearest;
 use wflow_model::record::Artifact;
 use wflow_model::record::Artifacts;
+use wflow_model::record::Failure;
 use wflow_model::record::Read;
 use wflow_model::task::StepIndex;
 use wflow_model::task::TaskRef;
@@ -31,11 +32,10 @@ use crate::join::JoinInputs;
 use crate::log::LogCapture;
 use crate::log::Speaker;
 use crate::output::Pieces;
+use crate::quota::Open;
+use crate::quota::Quota;
 use crate::schedule::Frame;
 use crate::trace::Reads;
-
-/// The most artifacts that one task may set.
-const MAX_ARTIFACTS: usize = 100_000;
 
 /// The longest format of an artifact, in bytes.
 const MAX_FORMAT: usize = 128;
@@ -50,13 +50,13 @@ pub(crate) struct Session {
     pub(crate) artifacts: Artifacts,
     pub(crate) removed: BTreeSet<Name>,
     pub(crate) reads: Reads,
+    pub(crate) quota: Arc<Quota>,
     pub(crate) stdout: LogCapture,
     pub(crate) stderr: LogCapture,
 }
 
 impl Session {
     pub(crate) fn new(run: &Arc<RunContext>, task: &Task) -> Self {
-        let limit = run.policy.max_log_bytes;
         Self {
             run: Arc::clone(run),
             id: task.id.clone(),
@@ -66,8 +66,9 @@ impl Session {
             artifacts: Artifacts::new(),
             removed: BTreeSet::new(),
             reads: Reads::default(),
-            stdout: LogCapture::new(Channel::Stdout, limit),
-            stderr: LogCapture::new(Channel::Stderr, limit),
+            quota: Arc::new(Quota::new(&run.policy.limits)),
+            stdout: LogCapture::new(Channel::Stdout),
+            stderr: LogCapture::new(Channel::Stderr),
         }
     }
 
@@ -199,15 +200,45 @@ impl Session {
                 excerpt(format)
             ));
         }
-        if self.artifacts.len() >= MAX_ARTIFACTS && !self.artifacts.contains_key(&name) {
-            return refuse(format!("a task may set at most {MAX_ARTIFACTS} artifacts"));
-        }
+        self.check_count(&name)?;
         Ok(name)
+    }
+
+    /// Whether there is room for an artifact of that name.
+    fn check_count(&self, name: &Name) -> Result<(), Problem> {
+        if self.artifacts.contains_key(name) {
+            return Ok(());
+        }
+        self.quota.count(self.artifacts.len() + 1)
     }
 
     fn set(&mut self, name: Name, artifact: Artifact) {
         self.removed.remove(&name);
         self.artifacts.insert(name, artifact);
+    }
+
+    /// Whether the task has kept within what it may leave behind.
+    ///
+    /// # Errors
+    ///
+    /// With the limit that it went past.
+    pub(crate) fn check_quota(&self) -> Result<(), Box<Failure>> {
+        let inherited = self.inherits.as_ref().map_or(0, Environment::at_most);
+        if self.artifacts.len() + inherited > self.quota.artifacts() {
+            // That may have counted names twice.
+            let held = self.held();
+            let _ = self.quota.count(held);
+        }
+        self.quota.exceeded().map_or(Ok(()), |limit| Err(Box::new(limit.failure())))
+    }
+
+    /// How many artifacts this task hands on.
+    fn held(&self) -> usize {
+        let inherited = self.inherits.as_ref().map(Environment::visible).unwrap_or_default();
+        let inherited = inherited
+            .keys()
+            .filter(|name| !self.removed.contains(*name) && !self.artifacts.contains_key(*name));
+        self.artifacts.len() + inherited.count()
     }
 
     fn join(&mut self) -> Result<&mut JoinInputs, Problem> {
@@ -230,12 +261,11 @@ impl Session {
     }
 
     /// Completes the two logs.
-    pub(crate) fn finish_logs(&mut self) -> [(Vec<u8>, u64); 2] {
+    pub(crate) fn finish_logs(&mut self) -> [Vec<u8>; 2] {
         let (run, id) = (Arc::clone(&self.run), self.id.clone());
         let speaker = speaker(&run, &id);
-        [(&mut self.stdout, Channel::Stdout), (&mut self.stderr, Channel::Stderr)].map(
-            |(log, channel)| std::mem::replace(log, LogCapture::new(channel, 0)).finish(&speaker),
-        )
+        [(&mut self.stdout, Channel::Stdout), (&mut self.stderr, Channel::Stderr)]
+            .map(|(log, channel)| std::mem::replace(log, LogCapture::new(channel)).finish(&speaker))
     }
 }
 
@@ -246,12 +276,13 @@ fn speaker<'a>(run: &'a RunContext, id: &'a TaskRef) -> Speaker<'a> {
 impl TaskIo for Session {
     fn get(&mut self, name: &str) -> Result<Value, Problem> {
         let artifact = self.look_up(name)?;
-        check_crossing(name, &artifact)?;
+        check_crossing(name, artifact.size)?;
         self.run.value(&artifact)
     }
 
     fn put(&mut self, name: &str, format: &str, data: &[u8]) -> Result<(), Problem> {
         let name = self.check_put(name, format)?;
+        self.quota.put(data.len())?;
         let artifact = self.run.output.put(self.run.format(format), data).map_err(refused)?;
         self.set(name, artifact);
         Ok(())
@@ -280,13 +311,15 @@ impl TaskIo for Session {
     }
 
     fn open(&mut self, name: &str) -> Result<Box<dyn ArtifactRead>, Problem> {
-        let artifact = self.look_up(name)?;
-        PieceReader::open(&self.run, &artifact)
+        let (artifact, open) = (self.look_up(name)?, self.quota.open()?);
+        PieceReader::open(&self.run, &artifact, open)
     }
 
     fn create(&mut self, name: &str, format: &str) -> Result<Box<dyn ArtifactWrite>, Problem> {
         let name = self.check_put(name, format)?;
-        Ok(Box::new(PieceWriter { name, pieces: self.run.output.stream(format) }))
+        let (open, quota) = (self.quota.open()?, Arc::clone(&self.quota));
+        let pieces = self.run.output.stream(format);
+        Ok(Box::new(PieceWriter { name, pieces, refused: None, quota, _open: open }))
     }
 
     fn finish(&mut self, writer: Box<dyn ArtifactWrite>) -> Result<(), Problem> {
@@ -294,6 +327,10 @@ impl TaskIo for Session {
         let Ok(writer) = writer.downcast::<PieceWriter>() else {
             return Err(Problem::Refused("the writer is of another task".to_owned()));
         };
+        if let Some(problem) = writer.refused {
+            return Err(problem);
+        }
+        self.check_count(&writer.name)?;
         let artifact = writer.pieces.finish().map_err(refused)?;
         self.set(writer.name, artifact);
         Ok(())
@@ -307,6 +344,8 @@ impl TaskIo for Session {
             Problem::Missing(format!("this task is inside {} foreach", self.frames.len()))
         })?;
         let missing = || Problem::Missing(format!("the list has no item {}", frame.index));
+        let item = frame.items.place(frame.index).ok_or_else(missing)?;
+        check_crossing(&frame.items.name(), item.len() as u64)?;
         frame.items.get(frame.index).ok_or_else(missing)
     }
 
@@ -342,13 +381,14 @@ impl TaskIo for Session {
         self.note_input(name);
         let run = Arc::clone(&self.run);
         let artifact = self.join()?.artifact(&run, index, name)?;
-        PieceReader::open(&run, &artifact)
+        PieceReader::open(&run, &artifact, self.quota.open()?)
     }
 
     fn merge(&mut self, include: &[String], exclude: &[String]) -> Result<(), Problem> {
         self.reads.note(Read::Inputs);
         let (run, own) = (Arc::clone(&self.run), std::mem::take(&mut self.artifacts));
-        let merged = self.join().and_then(|join| join.merge(&run, &own, include, exclude));
+        let quota = Arc::clone(&self.quota);
+        let merged = self.join().and_then(|join| join.merge(&run, &own, include, exclude, &quota));
         self.artifacts = own;
         self.artifacts.extend(merged?);
         Ok(())
@@ -367,12 +407,17 @@ impl TaskIo for Session {
 struct PieceReader {
     format: Arc<str>,
     blob: BlobReader,
+    _open: Open,
 }
 
 impl PieceReader {
-    fn open(run: &RunContext, artifact: &Artifact) -> Result<Box<dyn ArtifactRead>, Problem> {
+    fn open(
+        run: &RunContext,
+        artifact: &Artifact,
+        open: Open,
+    ) -> Result<Box<dyn ArtifactRead>, Problem> {
         let blob = run.store.open_blob(artifact).map_err(refused)?;
-        Ok(Box::new(Self { format: Arc::clone(&artifact.format), blob }))
+        Ok(Box::new(Self { format: Arc::clone(&artifact.format), blob, _open: open }))
     }
 }
 
@@ -404,10 +449,20 @@ impl ArtifactRead for PieceReader {
 struct PieceWriter {
     name: Name,
     pieces: Pieces,
+    /// Why a piece is missing, and with it the artifact.
+    refused: Option<Problem>,
+    quota: Arc<Quota>,
+    _open: Open,
 }
 
 impl ArtifactWrite for PieceWriter {
     fn write(&mut self, data: &[u8]) -> Result<(), Problem> {
-        self.pieces.push(data).map_err(refused)
+        if let Some(problem) = &self.refused {
+            return Err(problem.clone());
+        }
+        let pushed =
+            self.quota.put(data.len()).and_then(|()| self.pieces.push(data).map_err(refused));
+        self.refused = pushed.clone().err();
+        pushed
     }
 }

@@ -8,12 +8,16 @@ use wflow_model::graph::Transition;
 use wflow_model::record::Cause;
 use wflow_model::record::Failure;
 use wflow_model::task::StepIndex;
+use wflow_sandbox::Problem;
 
 use crate::environment::Environment;
 use crate::items::Items;
 use crate::schedule::Advance;
 use crate::schedule::next_id;
 use crate::session::Session;
+
+/// The most bytes of a value that chooses a case: they come from the graph, which is no larger.
+const MAX_CASE: u64 = wflow_model::graph::MAX_DOCUMENT as u64;
 
 /// Where a task goes, before what it hands on is known.
 pub(crate) enum Decision {
@@ -62,16 +66,25 @@ fn split(session: &Session, over: &str) -> Result<(Arc<Items>, u32), Box<Failure
     let step = session.run.step_name(session.id.step);
     let fail = |why: String, hint: &str| failure(format!("foreach over `{over}`: {why}"), hint);
     let set_it = format!("assign a list to `{over}` in step `{step}`, or before it");
-    let list = session
-        .artifact(over)
-        .and_then(|artifact| session.run.value(&artifact))
-        .map_err(|problem| fail(problem.to_string(), &set_it))?;
-    let items = Items::split(over, list).map_err(|error| fail(error.to_string(), &set_it))?;
+    let missing = |problem: Problem| fail(problem.to_string(), &set_it);
+    let artifact = session.artifact(over).map_err(missing)?;
+    // The host holds it for all the tasks.
+    let memory = session.run.policy.limits.memory;
+    if artifact.size > memory {
+        let size = artifact.size;
+        return Err(fail(
+            format!("the list has {size} bytes, more than the {memory} that a task may use"),
+            "split a list of names or ranges instead, or raise the limit with --memory",
+        ));
+    }
+    let list = session.run.value(&artifact).map_err(missing)?;
     let limit = session.run.policy.max_num_splits;
-    match u32::try_from(items.len()) {
+    let (items, count) = Items::split(over, list, limit as usize)
+        .map_err(|error| fail(error.to_string(), &set_it))?;
+    match u32::try_from(count) {
         Ok(width) if width <= limit => Ok((Arc::new(items), width)),
         _ => Err(fail(
-            format!("it yields {} tasks, and at most {limit} are allowed", items.len()),
+            format!("it yields {count} tasks, and at most {limit} are allowed"),
             "raise the limit with --max-num-splits, if that many are meant",
         )),
     }
@@ -80,11 +93,17 @@ fn split(session: &Session, over: &str) -> Result<(Arc<Items>, u32), Box<Failure
 fn choose(session: &Session, on: &str, cases: &[Case]) -> Result<StepIndex, Box<Failure>> {
     let step = session.run.step_name(session.id.step);
     let fail = |why: String, hint: &str| failure(format!("switch on `{on}`: {why}"), hint);
-    let value = session.artifact(on).and_then(|artifact| session.run.value(&artifact)).map_err(
-        |problem| fail(problem.to_string(), &format!("assign it in step `{step}`, or before it")),
-    )?;
+    let missing = |problem: Problem| {
+        fail(problem.to_string(), &format!("assign it in step `{step}`, or before it"))
+    };
+    let artifact = session.artifact(on).map_err(missing)?;
     let known: Vec<String> = cases.iter().map(|case| case.value.to_string()).collect();
     let hint = format!("its cases are {}", known.join(", "));
+    if artifact.size > MAX_CASE {
+        let size = artifact.size;
+        return Err(fail(format!("the value has {size} bytes, which names no case"), &hint));
+    }
+    let value = session.run.value(&artifact).map_err(missing)?;
     let Some(found) = cbor::case_value(&value.format, &value.data) else {
         let kind = cbor::kind(&value.data);
         return Err(fail(format!("the value is a {kind}, which names no case"), &hint));

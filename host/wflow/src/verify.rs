@@ -31,7 +31,6 @@ use wflow_store::StoreError;
 
 use crate::Flow;
 use crate::context::RunContext;
-use crate::driver::WORKER_STACK;
 use crate::environment::Environment;
 use crate::error::FlowError;
 use crate::execute::Execution;
@@ -290,7 +289,7 @@ impl Verification<'_> {
             for number in 0..workers {
                 let worker = thread::Builder::new()
                     .name("wflow-verify".to_owned())
-                    .stack_size(WORKER_STACK)
+                    .stack_size(self.executor.thread_stack())
                     .spawn_scoped(scope, || self.worker());
                 if let Err(error) = worker {
                     tracing::warn!(%error, "only {number} of {workers} workers could be started");

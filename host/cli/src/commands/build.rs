@@ -28,7 +28,7 @@ pub(crate) fn run(args: &BuildArgs, output: &mut Output) -> Result {
         BuildError::NoCrate(_) => CliError::usage(error),
         _ => CliError::failed(error),
     })?;
-    let host = Host::new(HostOptions { slots: 1, cache: Some(cache) })?;
+    let host = Host::new(HostOptions { slots: 1, cache: Some(cache), ..HostOptions::default() })?;
     // What cannot be loaded is no flow; one that breaks rules can be looked at with `check`.
     let problems = match host.load_bytes(&args.dir, &built.component) {
         Ok(_) => None,

@@ -19,7 +19,8 @@ use crate::output::GOOD;
 use crate::output::Output;
 
 pub(crate) fn run(args: &FlowArgs, output: &mut Output) -> Result<ExitCode> {
-    let host = Host::new(HostOptions { slots: 1, cache: flows::cache() })?;
+    let host =
+        Host::new(HostOptions { slots: 1, cache: flows::cache(), ..HostOptions::default() })?;
     let loaded = host.load(&args.flow);
     if let Err(error @ FlowError::Read { .. }) = loaded {
         return Err(flows::unloaded(&args.flow, error));

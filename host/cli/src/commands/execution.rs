@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
-use std::time::Duration;
 
 use anyhow::Context;
 use anyhow::anyhow;
@@ -20,7 +19,6 @@ use serde_json::json;
 use wflow::CancelToken;
 use wflow::Flow;
 use wflow::HostOptions;
-use wflow::Limits;
 use wflow::RunError;
 use wflow::RunOptions;
 use wflow::RunReport;
@@ -36,6 +34,7 @@ use wflow::model::grant::Wish;
 use wflow::model::record::RunId;
 use wflow::model::record::RunStatus;
 
+use super::limits::LimitArgs;
 use crate::args::Common;
 use crate::config;
 use crate::config::Config;
@@ -50,7 +49,6 @@ use crate::flows;
 use crate::format;
 use crate::output::BAD;
 use crate::output::Output;
-use crate::quantity;
 
 /// How tasks are executed, in a new run and in one that is resumed.
 #[derive(Debug, Args)]
@@ -62,15 +60,8 @@ pub(crate) struct ExecutionArgs {
     /// Allow a foreach to yield at most this many tasks
     #[arg(long, value_name = "COUNT", env = "WFLOW_RUN_MAX_NUM_SPLITS", hide_env = true, default_value_t = wflow::DEFAULT_MAX_NUM_SPLITS)]
     max_num_splits: u32,
-    /// Keep at most this many megabytes of each stream of a task
-    #[arg(long, value_name = "MB", env = "WFLOW_RUN_MAX_LOG_SIZE", hide_env = true, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
-    max_log_size: u16,
-    /// Stop a task that runs longer than this: seconds, or with a unit as in 500ms, 10s, 5m
-    #[arg(long, value_name = "TIME", env = "WFLOW_RUN_TIMEOUT", hide_env = true, value_parser = quantity::time)]
-    timeout: Option<Duration>,
-    /// Let a task use at most this much memory: bytes, or with a unit as in 512M, 2G [default: 1G]
-    #[arg(long, value_name = "SIZE", env = "WFLOW_RUN_MEMORY", hide_env = true, value_parser = quantity::size)]
-    memory: Option<u64>,
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
     /// Let tasks see or touch something outside: read=PATH[:GUEST], write=PATH[:GUEST],
     /// env=NAME[=VALUE], net=HOST:PORT, http=HOST, clock, random; may be given many times
     #[arg(long = "allow", value_name = "GRANT", value_parser = Grant::from_str)]
@@ -92,18 +83,20 @@ pub(crate) struct ExecutionArgs {
     quiet: bool,
 }
 
-/// Loads a flow with room for as many tasks as a machine of this size does at once: how many are
-/// wanted may be known only once the flow is.
+/// Loads a flow for as many tasks as a machine of this size does at once, with the usual limits:
+/// what is wanted may be known only once the flow is.
 pub(crate) fn load(path: &Path) -> Result<Flow> {
-    flows::load(path, HostOptions::default().slots)
+    flows::load(path, &HostOptions::default())
 }
 
-/// Loads it again if more are wanted. It is compiled by now.
+/// Loads it again if it takes another host to do what is wanted.
 pub(crate) fn with_room(flow: Flow, path: &Path, args: &ExecutionArgs) -> Result<Flow> {
-    match args.max_workers.map(usize::from) {
-        Some(workers) if workers > HostOptions::default().slots => flows::load(path, workers),
-        _ => Ok(flow),
-    }
+    let usual = HostOptions::default();
+    let workers = args.max_workers.map_or(0, usize::from);
+    let wanted = HostOptions { slots: usual.slots.max(workers), ..HostOptions::default() }
+        .fit(&args.limits.limits());
+    let same = (wanted.slots, wanted.fuel, wanted.stack) == (usual.slots, usual.fuel, usual.stack);
+    if same { Ok(flow) } else { flows::load(path, &wanted) }
 }
 
 impl ExecutionArgs {
@@ -196,14 +189,9 @@ impl Execution<'_> {
 
     fn options(&self, watch: &Arc<Watch>, cancel: &CancelToken) -> RunOptions {
         let args = self.args;
-        let mut limits = Limits { timeout: args.timeout, ..Limits::default() };
-        if let Some(memory) = args.memory {
-            limits.memory = memory;
-        }
         let mut options = RunOptions::new()
             .max_num_splits(args.max_num_splits)
-            .max_log_bytes(usize::from(args.max_log_size) << 20)
-            .limits(limits)
+            .limits(args.limits.limits())
             .grants(self.grants.clone())
             .observer(Arc::clone(watch) as Arc<_>)
             .cancel(cancel.clone());
@@ -223,7 +211,8 @@ impl Execution<'_> {
             RunError::Parameter(_) | RunError::Access(_) => CliError::usage(error),
             RunError::Resume(ref why) if why.is_usage() => CliError::usage(error),
             RunError::Cancelled => CliError::interrupted(error),
-            RunError::Resume(_) | RunError::Store(_) => match seen.run {
+            RunError::Limits(_) => CliError::failed(error),
+            RunError::Resume(_) | RunError::Thread(_) | RunError::Store(_) => match seen.run {
                 None => CliError::failed(error),
                 Some(run) => CliError::failed(anyhow::Error::from(error).context(format!(
                     "run {run} stopped. What it has committed is kept; to go on from there:\n\

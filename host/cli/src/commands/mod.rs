@@ -8,6 +8,7 @@ mod execution;
 mod explain;
 mod fsck;
 mod gc;
+pub(crate) mod limits;
 mod list;
 mod logs;
 mod parameters;

@@ -3,6 +3,7 @@
 use std::io;
 use std::io::Write;
 
+use wflow::HostOptions;
 use wflow::model::graph::Graph;
 use wflow::model::graph::Step;
 use wflow::model::graph::Transition;
@@ -19,7 +20,7 @@ use crate::output::NAME;
 use crate::output::Output;
 
 pub(crate) fn run(args: &ShowArgs, output: &mut Output) -> Result {
-    let flow = flows::load(&args.flow.flow, 1)?;
+    let flow = flows::load(&args.flow.flow, &HostOptions { slots: 1, ..HostOptions::default() })?;
     let out = output.data();
     if args.flow.json {
         writeln!(out, "{}", flow.document())?;

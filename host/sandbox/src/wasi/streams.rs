@@ -40,8 +40,7 @@ fn stopped(stop: Stop) -> StreamError {
 impl State {
     fn write_log(&mut self, stream: &Resource<DynOutputStream>, text: &[u8]) -> StreamResult<()> {
         let channel = if stream.rep() == STDERR { Channel::Stderr } else { Channel::Stdout };
-        self.log(channel, text);
-        Ok(())
+        self.log(channel, text).map_err(|limit| StreamError::Trap(limit.into()))
     }
 
     fn log_zeroes(&mut self, stream: &Resource<DynOutputStream>, count: u64) -> StreamResult<()> {

@@ -12,6 +12,7 @@ use wflow_sandbox::ArtifactWrite;
 use wflow_sandbox::CancelToken;
 use wflow_sandbox::Channel;
 use wflow_sandbox::Component;
+use wflow_sandbox::Ended;
 use wflow_sandbox::Frame;
 use wflow_sandbox::Limits;
 use wflow_sandbox::Problem;
@@ -23,7 +24,7 @@ use wflow_sandbox::TaskIo;
 use wflow_sandbox::Value;
 
 pub fn sandbox() -> Sandbox {
-    Sandbox::new(&SandboxOptions { slots: 4, cache_dir: None }).unwrap()
+    Sandbox::new(&SandboxOptions { slots: 4, ..SandboxOptions::default() }).unwrap()
 }
 
 /// A flow as a core module in text. `imports` and `functions` are module fields, `run` is the
@@ -221,6 +222,7 @@ pub fn task() -> TaskContext {
         frames: vec![Frame { step: "s".into(), artifact: "xs".into(), index: 3, width: 9 }],
         seed: 42,
         logical_time: 1_000_000_000_000_000_000,
+        access: wflow_sandbox::Access::none(),
     }
 }
 
@@ -231,7 +233,8 @@ pub fn run_with(
     limits: &Limits,
     io: Map,
 ) -> (Map, Result<(), TaskError>) {
-    let (io, outcome) = component.run(task, limits, &CancelToken::new(), Box::new(io));
+    let Ended { io, outcome, .. } =
+        component.run(task, limits, &CancelToken::new(), Box::new(io));
     (*(io as Box<dyn Any>).downcast::<Map>().unwrap(), outcome)
 }
 

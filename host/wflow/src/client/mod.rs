@@ -28,8 +28,11 @@ use wflow_model::task::TaskRef;
 pub use wflow_store::FlowSummary;
 pub use wflow_store::RunState;
 pub use wflow_store::RunSummary;
+use wflow_sandbox::Limits;
 use wflow_store::Store;
 use wflow_store::StoreError;
+
+use crate::options::Policy;
 pub use wflow_store::Subject;
 
 pub use check::Checked;
@@ -98,6 +101,11 @@ pub struct Counts {
 }
 
 impl Run {
+    /// What its tasks could use.
+    pub fn limits(&self) -> Limits {
+        Policy::of(&self.record).limits
+    }
+
     /// The id of the run.
     pub fn id(&self) -> RunId {
         self.summary.id

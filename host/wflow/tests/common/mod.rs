@@ -26,7 +26,7 @@ pub(crate) fn flow(host: &Host, document: &str, run: &str) -> Flow {
 }
 
 pub(crate) fn host() -> Host {
-    Host::new(HostOptions { slots: 2, cache: None }).unwrap()
+    Host::new(HostOptions { slots: 2, ..HostOptions::default() }).unwrap()
 }
 
 pub(crate) fn store() -> (tempfile::TempDir, Store) {
