@@ -37,6 +37,8 @@ pub struct Ended {
     /// Whether it was refused memory or a larger table, so that with a higher limit it may have
     /// done something else.
     pub refused: bool,
+    /// What it was last denied for lack of a grant, and how that is granted.
+    pub denied: Option<String>,
 }
 
 impl Component {
@@ -105,9 +107,10 @@ impl Component {
         let state = store.into_data();
         let outside = state.outside().to_vec();
         let refused = state.limiter.refused_memory().is_some() || state.limiter.refused_table();
+        let denied = state.denied.hint();
         // Host calls that take it out put it back before they return.
         let io = state.io.expect("no host call is running");
-        Ended { io, outcome, outside, refused }
+        Ended { io, outcome, outside, refused, denied }
     }
 
     fn call_run(

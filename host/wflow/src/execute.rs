@@ -71,7 +71,7 @@ impl Executor for LocalExecutor {
         let slot = self.slots.take();
         let ended = self.component.run(self.context(task), limits, cancel, session);
         drop(slot);
-        let Ended { io, outcome, outside, refused } = ended;
+        let Ended { io, outcome, outside, refused, denied } = ended;
         let io: Box<dyn std::any::Any> = io;
         let Ok(mut session) = io.downcast::<Session>() else {
             unreachable!("the sandbox hands back the session that it was given")
@@ -80,7 +80,10 @@ impl Executor for LocalExecutor {
             Ok(()) => decide(&session),
             Err(error) => match error.failure() {
                 None => return Ok(Execution::Cancelled),
-                Some(failure) => {
+                Some(mut failure) => {
+                    if failure.hint.is_empty() {
+                        failure.hint = denied.unwrap_or_default();
+                    }
                     // What was put before the end is not kept: all of it or nothing.
                     session.artifacts = Artifacts::new();
                     session.removed = BTreeSet::new();

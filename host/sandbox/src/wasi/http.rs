@@ -41,6 +41,7 @@ use wasmtime_wasi_http::WasiHttpCtx;
 use wasmtime_wasi_http::WasiHttpHooks;
 
 use crate::Access;
+use crate::access::Denied;
 
 /// How long a guest waits that does not say how long: to connect, for the first byte, and between
 /// two pieces of the answer.
@@ -53,13 +54,17 @@ pub(crate) struct Http {
 }
 
 impl Http {
-    pub(super) fn new(access: Access) -> Self {
-        Self { context: WasiHttpCtx::new(), hooks: Hooks(access) }
+    pub(super) fn new(access: &Access, denied: &Denied) -> Self {
+        let hooks = Hooks { access: access.clone(), denied: denied.clone() };
+        Self { context: WasiHttpCtx::new(), hooks }
     }
 }
 
 /// Sends the requests of a guest.
-pub(super) struct Hooks(Access);
+pub(super) struct Hooks {
+    access: Access,
+    denied: Denied,
+}
 
 type Sent = Result<(Response<WasiBody>, Box<dyn Future<Output = Result<()>> + Send>)>;
 
@@ -71,12 +76,18 @@ impl WasiHttpHooks for Hooks {
         // What became of the body of the answer is of no interest to anybody here.
         _: Box<dyn Future<Output = Result<()>> + Send>,
     ) -> Box<dyn Future<Output = Sent> + Send> {
-        let access = self.0.clone();
-        Box::new(async move { send(&access, request, options.unwrap_or_default()).await })
+        let (access, denied) = (self.access.clone(), self.denied.clone());
+        let options = options.unwrap_or_default();
+        Box::new(async move { send(&access, &denied, request, options).await })
     }
 }
 
-async fn send(access: &Access, request: Request<WasiBody>, options: RequestOptions) -> Sent {
+async fn send(
+    access: &Access,
+    denied: &Denied,
+    request: Request<WasiBody>,
+    options: RequestOptions,
+) -> Sent {
     let uri = request.uri();
     let secure = uri.scheme() == Some(&Scheme::HTTPS);
     let authority = uri.authority().ok_or(Error::HttpRequestUriInvalid)?;
@@ -84,12 +95,14 @@ async fn send(access: &Access, request: Request<WasiBody>, options: RequestOptio
     let host = host.trim_end_matches('.').to_ascii_lowercase();
     let port = authority.port_u16().unwrap_or(if secure { 443 } else { 80 });
     if !access.may_request(&host, port) {
+        denied.note_http(&host, port);
         return Err(Error::HttpRequestDenied);
     }
     let connect = async {
         // The address that is connected to is the one that was looked at: no second lookup.
-        let addresses = access.addresses(&host).await;
+        let addresses = access.addresses(&host).await.map_err(Error::Connect)?;
         if addresses.is_empty() {
+            denied.note_private(&host);
             return Err(Error::DestinationIpProhibited);
         }
         let places: Vec<SocketAddr> =
