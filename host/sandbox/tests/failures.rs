@@ -160,13 +160,13 @@ fn a_task_is_cancelled_from_another_thread() {
         canceller.cancel();
     });
     let io = Box::new(Map::default());
-    let (_, outcome) = component.run(task(), &Limits::default(), &cancel, io);
+    let outcome = component.run(task(), &Limits::default(), &cancel, io).outcome;
     thread.join().unwrap();
     assert_eq!(outcome, Err(TaskError::Cancelled));
 
     // And does not even begin once it is.
     let io = Box::new(Map::default());
-    let (_, outcome) = component.run(task(), &Limits::default(), &cancel, io);
+    let outcome = component.run(task(), &Limits::default(), &cancel, io).outcome;
     assert_eq!(outcome, Err(TaskError::Cancelled));
     assert_eq!(TaskError::Cancelled.failure(), None);
 }
@@ -336,7 +336,10 @@ fn more_tasks_than_slots_is_the_hosts_failure() {
     let component = Guest::running(FOREVER).load(&sandbox);
     let cancel = CancelToken::new();
     let outcomes: Vec<_> = thread::scope(|scope| {
-        let run = || component.run(task(), &Limits::default(), &cancel, Box::new(Map::default())).1;
+        let run = || {
+            let io = Box::new(Map::default());
+            component.run(task(), &Limits::default(), &cancel, io).outcome
+        };
         let threads: Vec<_> = (0..8).map(|_| scope.spawn(run)).collect();
         thread::sleep(Duration::from_millis(300));
         cancel.cancel();

@@ -7,11 +7,13 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use wflow_sandbox::Access;
 use wflow_sandbox::ArtifactRead;
 use wflow_sandbox::ArtifactWrite;
 use wflow_sandbox::CancelToken;
 use wflow_sandbox::Channel;
 use wflow_sandbox::Component;
+use wflow_sandbox::Ended;
 use wflow_sandbox::Frame;
 use wflow_sandbox::Limits;
 use wflow_sandbox::Problem;
@@ -221,6 +223,7 @@ pub fn task() -> TaskContext {
         frames: vec![Frame { step: "s".into(), artifact: "xs".into(), index: 3, width: 9 }],
         seed: 42,
         logical_time: 1_000_000_000_000_000_000,
+        access: Access::none(),
     }
 }
 
@@ -231,7 +234,8 @@ pub fn run_with(
     limits: &Limits,
     io: Map,
 ) -> (Map, Result<(), TaskError>) {
-    let (io, outcome) = component.run(task, limits, &CancelToken::new(), Box::new(io));
+    let ended = component.run(task, limits, &CancelToken::new(), Box::new(io));
+    let Ended { io, outcome, .. } = ended;
     (*(io as Box<dyn Any>).downcast::<Map>().unwrap(), outcome)
 }
 
