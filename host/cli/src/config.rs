@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Context;
 use anyhow::anyhow;
 use serde::Deserialize;
+use toml::Spanned;
 use wflow::model::Grant;
 use wflow::model::Grants;
 
@@ -27,7 +28,7 @@ pub(crate) struct Config {
 struct Document {
     /// Grants, as behind `--allow`; paths are seen from the folder of the file.
     #[serde(default)]
-    allow: Vec<String>,
+    allow: Vec<Spanned<String>>,
 }
 
 impl Config {
@@ -44,8 +45,12 @@ impl Config {
             return Ok(Self::default());
         }
         let read = || {
-            let document: Document = toml::from_str(&fs::read_to_string(&file)?)?;
-            let grants = document.allow.iter().map(|text| grant(text, folder));
+            let content = fs::read_to_string(&file)?;
+            let document: Document = toml::from_str(&content)?;
+            let grants = document.allow.iter().map(|text| {
+                let line = content[..text.span().start].matches('\n').count() + 1;
+                grant(text.get_ref(), folder).with_context(|| format!("line {line}"))
+            });
             let grants = grants.collect::<anyhow::Result<Vec<_>>>()?;
             Ok(Self { grants: Grants::new(grants)? })
         };

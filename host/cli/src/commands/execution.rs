@@ -128,19 +128,17 @@ impl ExecutionArgs {
         if !added.is_empty() && !self.quiet {
             output.talk(&format!("{} grants {}", config::FILE, added.join(", ")));
         }
-        flow.check_grants(&grants).map_err(|error| ungranted(&error, path))?;
+        flow.check_grants(&grants).map_err(|error| ungranted(&error))?;
         Ok(grants)
     }
 }
 
 /// What to say of a flow that asks for more than it is granted.
-fn ungranted(error: &Ungranted, path: &Path) -> CliError {
+fn ungranted(error: &Ungranted) -> CliError {
     let flag = |wish: &Wish| format!(" --allow {}", format::shell_word(&wish.grant.to_string()));
     let flags: String = error.wishes.iter().map(flag).collect();
-    let path = format::shell_word(&path.to_string_lossy());
     CliError::usage(anyhow!(
-        "{error}\nNo task has run. If you trust the flow with that, run it with\n    \
-         wflow run {path}{flags}"
+        "{error}\nNo task has run. If you trust the flow with that, add to the command\n   {flags}"
     ))
 }
 
@@ -219,7 +217,7 @@ impl Execution<'_> {
     /// What to say when the run could not go on for a reason of the host's own.
     fn broken(&self, error: RunError, seen: &Seen) -> CliError {
         match error {
-            RunError::Ungranted(error) => ungranted(&error, self.path),
+            RunError::Ungranted(error) => ungranted(&error),
             RunError::Parameter(_) | RunError::Access(_) => CliError::usage(error),
             RunError::Resume(ref why) if why.is_usage() => CliError::usage(error),
             RunError::Cancelled => CliError::interrupted(error),

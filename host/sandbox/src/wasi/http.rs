@@ -1,6 +1,7 @@
 //! `wasi:http`: requests to the hosts that are granted. Redirects are not followed here: a guest
 //! that follows one sends another request, which is looked at like the first.
 
+use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -112,7 +113,7 @@ async fn send(
             let name =
                 ServerName::try_from(host.clone()).map_err(|_| Error::HttpRequestUriInvalid)?;
             let stream = TlsConnector::from(Arc::clone(&TLS)).connect(name, stream).await;
-            exchange(TokioIo::new(stream.map_err(Error::Tls)?)).await
+            exchange(TokioIo::new(stream.map_err(no_trust)?)).await
         } else {
             exchange(TokioIo::new(stream)).await
         }
@@ -126,6 +127,14 @@ async fn send(
     let answer = answer.map(|body| Patient { body, limit, wait: None }.boxed_unsync());
     let Connection { driver, .. } = sender;
     Ok((answer, Box::new(async move { driver.await.map_err(Error::from) })))
+}
+
+/// Why there is no TLS with the server: a certificate that nobody vouches for is told apart.
+fn no_trust(error: io::Error) -> Error {
+    match error.get_ref().and_then(|cause| cause.downcast_ref()) {
+        Some(tokio_rustls::rustls::Error::InvalidCertificate(_)) => Error::TlsCertificateError,
+        _ => Error::Tls(error),
+    }
 }
 
 /// A connection on which requests can be sent, and what moves its bytes.
