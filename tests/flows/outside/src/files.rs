@@ -12,7 +12,6 @@ use wasip2::filesystem::types::OpenFlags;
 use wasip2::filesystem::types::PathFlags;
 
 use crate::Answer;
-use crate::told;
 
 type Result<T> = std::result::Result<T, ErrorCode>;
 
@@ -34,8 +33,22 @@ pub(crate) fn try_to(word: &str, words: &[&str]) -> Option<Answer> {
         }
         (_, [folder, rest @ ..]) => {
             let known = [
-                "read", "list", "open", "stat", "write", "truncate", "resize", "mkdir", "remove",
-                "rmdir", "times", "readlink", "link", "symlink", "rename", "read-through",
+                "read",
+                "list",
+                "open",
+                "stat",
+                "write",
+                "truncate",
+                "resize",
+                "mkdir",
+                "remove",
+                "rmdir",
+                "times",
+                "readlink",
+                "link",
+                "symlink",
+                "rename",
+                "read-through",
             ];
             if !known.contains(&word) {
                 return None;
@@ -61,10 +74,12 @@ pub(crate) fn try_to(word: &str, words: &[&str]) -> Option<Answer> {
                 ("symlink", [from, to]) => folder.symlink_at(from, to).map(done),
                 ("rename", [from, to]) => folder.rename_at(from, &folder, to).map(done),
                 // Opens a folder on the way, and from there a file.
-                ("read-through", [way, path]) => open(&folder, way).and_then(|way| read(&way, path)),
+                ("read-through", [way, path]) => {
+                    open(&folder, way).and_then(|way| read(&way, path))
+                }
                 _ => return None,
             }
-            .map_err(told)
+            .map_err(|error| error.name().to_owned())
         }
         _ => return None,
     })
@@ -87,8 +102,7 @@ fn read(folder: &Descriptor, path: &str) -> Result<String> {
 }
 
 fn list(folder: &Descriptor, path: &str) -> Result<String> {
-    let folder =
-        folder.open_at(FOLLOW, path, OpenFlags::DIRECTORY, DescriptorFlags::READ)?;
+    let folder = folder.open_at(FOLLOW, path, OpenFlags::DIRECTORY, DescriptorFlags::READ)?;
     let entries = folder.read_directory()?;
     let mut names = Vec::new();
     while let Some(entry) = entries.read_directory_entry()? {

@@ -4,9 +4,9 @@ use wasip2::http::outgoing_handler::handle;
 use wasip2::http::types::ErrorCode;
 use wasip2::http::types::Fields;
 use wasip2::http::types::IncomingResponse;
+use wasip2::http::types::Method;
 use wasip2::http::types::OutgoingBody;
 use wasip2::http::types::OutgoingRequest;
-use wasip2::http::types::Method;
 use wasip2::http::types::Scheme;
 use wasip2::io::streams::StreamError;
 
