@@ -85,8 +85,40 @@
 //!
 //! The module [`artifacts`] reads and writes artifacts by name, and in pieces where they are too
 //! large for memory. Time and random numbers are those of the run, the same each time: from
-//! `std`, from crates, or from the module [`task`]. There are no files, no network and no
-//! threads in a flow.
+//! `std`, from crates, or from the module [`task`]. There are no threads in a flow.
+//!
+//! # What is outside
+//!
+//! There are no files, no environment and no network, unless whoever runs the flow grants them
+//! (`wflow run --allow ...`); then `std` has them. What a flow cannot do without it says, and why,
+//! with `#[wants]` on the struct. Nothing of it runs until that is granted.
+//!
+//! ```no_run
+//! use wflow_sdk::prelude::*;
+//!
+//! #[flow]
+//! #[wants("read=data", "the tables to be counted")]
+//! #[wants("env=API_KEY", "to be let in")]
+//! struct Tables {
+//!     count: Artifact<usize>,
+//! }
+//!
+//! #[steps]
+//! impl Tables {
+//!     #[step(next = end)]
+//!     fn start(&mut self) -> Result {
+//!         self.count = std::fs::read_dir("data")?.count().into();
+//!         Ok(())
+//!     }
+//!
+//!     #[step]
+//!     fn end(&mut self) {}
+//! }
+//! ```
+//!
+//! Each thing is named as the flow sees it: `read=PATH`, `write=PATH`, `env=NAME`, `net=HOST:PORT`,
+//! `http=HOST` (for `wasi:http`, of the crate `wasip2`), `clock`, `random`. Where the folder is, who
+//! runs the flow decides: `--allow read=/srv/tables:data`.
 
 extern crate self as wflow_sdk;
 

@@ -1,14 +1,18 @@
-//! The file `wflow.toml` beside a flow: what the flow is granted whenever it is run from there.
+//! The file `wflow.toml` beside a flow: what the flow is granted, and what its tasks may use,
+//! whenever it is run from there. The command line and the environment win.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use anyhow::Context;
 use anyhow::anyhow;
 use serde::Deserialize;
+use toml::Spanned;
 use wflow::model::Grant;
 use wflow::model::Grants;
 
+use crate::commands::LimitArgs;
 use crate::error::CliError;
 use crate::error::Result;
 
@@ -19,6 +23,7 @@ pub(crate) const FILE: &str = "wflow.toml";
 #[derive(Debug, Default)]
 pub(crate) struct Config {
     pub(crate) grants: Grants,
+    pub(crate) limits: LimitArgs,
 }
 
 /// The file as it is written.
@@ -27,7 +32,18 @@ pub(crate) struct Config {
 struct Document {
     /// Grants, as behind `--allow`; paths are seen from the folder of the file.
     #[serde(default)]
-    allow: Vec<String>,
+    allow: Vec<Spanned<String>>,
+    /// Limits, by the names of their options.
+    #[serde(default)]
+    limits: BTreeMap<Spanned<String>, Amount>,
+}
+
+/// The value of a limit, as behind its option.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "a number, or a text such as \"2G\" or \"10m\"")]
+enum Amount {
+    Number(u64),
+    Text(String),
 }
 
 impl Config {
@@ -44,10 +60,25 @@ impl Config {
             return Ok(Self::default());
         }
         let read = || {
-            let document: Document = toml::from_str(&fs::read_to_string(&file)?)?;
-            let grants = document.allow.iter().map(|text| grant(text, folder));
+            let content = fs::read_to_string(&file)?;
+            let document: Document = toml::from_str(&content)?;
+            let grants = document.allow.iter().map(|text| {
+                let line = content[..text.span().start].matches('\n').count() + 1;
+                grant(text.get_ref(), folder).with_context(|| format!("line {line}"))
+            });
             let grants = grants.collect::<anyhow::Result<Vec<_>>>()?;
-            Ok(Self { grants: Grants::new(grants)? })
+            let mut limits = LimitArgs::default();
+            for (name, amount) in document.limits {
+                let value = match amount {
+                    Amount::Number(number) => number.to_string(),
+                    Amount::Text(text) => text,
+                };
+                let line = content[..name.span().start].matches('\n').count() + 1;
+                let limit = LimitArgs::of([(name.into_inner(), value)])
+                    .map_err(|error| anyhow!("line {line}: {error}"))?;
+                limits.fill(limit);
+            }
+            Ok(Self { grants: Grants::new(grants)?, limits })
         };
         let read: anyhow::Result<Self> = read();
         read.with_context(|| format!("cannot use '{}'", file.display())).map_err(CliError::usage)

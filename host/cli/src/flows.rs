@@ -63,7 +63,7 @@ pub(crate) fn load_again(
     let options = HostOptions { slots: workers, cache: cache(), ..HostOptions::default() };
     let options = options.fit(&limits);
     match file {
-        Some(file) => load(file, options),
+        Some(file) => load(file, &options),
         None => {
             let host = Host::new(options)?;
             Ok(host.load_from_run(store, run)?)

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value as Json;
 use wflow::client::RunState;
+use wflow::model::name::is_harmful;
 use wflow::model::record;
 
 use crate::output::BAD;
@@ -57,9 +58,9 @@ pub(crate) fn value(value: &Json) -> String {
 }
 
 /// Text of a guest without what could take over a terminal: escape sequences go, other control
-/// characters but tabs and ends of lines become spaces.
+/// characters but tabs and ends of lines become spaces, and so does what turns the order around.
 pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
-    let harmful = |c: char| c.is_control() && c != '\t' && c != '\n';
+    let harmful = |c: char| is_harmful(c) && c != '\t' && c != '\n';
     if !text.contains(harmful) {
         return Cow::Borrowed(text);
     }
@@ -124,6 +125,7 @@ mod tests {
         assert_eq!(harmless("a\tb\n"), "a\tb\n");
         assert_eq!(harmless("a\x1b[2J\x1b]0;title\x07b\x1b[31mred"), "abred");
         assert_eq!(harmless("over\rwritten\u{9b}2J"), "over written 2J");
+        assert_eq!(harmless("gnp.\u{202e}exe"), "gnp. exe");
     }
 
     #[test]

@@ -17,6 +17,7 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use crate::name::excerpt;
+use crate::name::is_harmful;
 
 /// The most bytes that the text of a grant may have.
 const MAX_TEXT: usize = 8192;
@@ -101,7 +102,7 @@ impl FromStr for Grant {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let unknown = || InvalidGrant::Unknown(excerpt(text));
-        if text.len() > MAX_TEXT || text.contains(char::is_control) {
+        if text.len() > MAX_TEXT || text.contains(is_harmful) {
             return Err(unknown());
         }
         let (kind, rest) = match text.split_once('=') {

@@ -47,6 +47,14 @@ fn is_name(text: &str) -> bool {
         && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
+/// Whether a character could take over a terminal, or have text around it shown in another order
+/// than it is written in.
+pub fn is_harmful(c: char) -> bool {
+    let directs = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2066}'..='\u{2069}');
+    c.is_control() || directs
+}
+
 /// The beginning of a text that a guest chose, made harmless for a message: at most 64
 /// characters, control characters escaped.
 pub fn excerpt(text: &str) -> String {

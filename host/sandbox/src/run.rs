@@ -39,6 +39,8 @@ pub struct Ended {
     /// Whether it was refused memory or a larger table, so that with a higher limit it may have
     /// done something else.
     pub refused: bool,
+    /// What it was last denied for lack of a grant, and how that is granted.
+    pub denied: Option<String>,
 }
 /// Bytes of the stack that the host's own calls take, on top of the guest's.
 const HOST_STACK: usize = 3 << 20;
@@ -122,7 +124,7 @@ impl Component {
         let step = task.step.clone();
         if let Err(why) = self.can_keep(limits) {
             let outcome = Err(TaskError::Host(why));
-            return Ended { io, outcome, outside: Vec::new(), refused: false };
+            return Ended { io, outcome, outside: Vec::new(), refused: false, denied: None };
         }
         let mut store = self.store(State::of_task(task, io, limits, cancel), limits);
         let outcome = match self.call_run(&mut store, &step) {
@@ -136,9 +138,10 @@ impl Component {
         let state = store.into_data();
         let outside = state.outside().to_vec();
         let refused = state.limiter.refused_memory().is_some() || state.limiter.refused_table();
+        let denied = state.denied.hint();
         // Host calls that take it out put it back before they return.
         let io = state.io.expect("no host call is running");
-        Ended { io, outcome, outside, refused }
+        Ended { io, outcome, outside, refused, denied }
     }
 
     fn call_run(

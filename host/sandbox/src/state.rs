@@ -13,6 +13,7 @@ use crate::Channel;
 use crate::Limits;
 use crate::TaskContext;
 use crate::TaskIo;
+use crate::access::Denied;
 use crate::clock::Clock;
 use crate::clock::VirtualClock;
 use crate::contract::GuestFailure;
@@ -34,7 +35,9 @@ pub(crate) struct State {
     pub(crate) io: Option<Box<dyn TaskIo>>,
     /// What of the outside the task may see or touch.
     pub(crate) access: Access,
-    /// The imports through which it did so.
+    /// What it reached for in vain.
+    pub(crate) denied: Denied,
+    /// The imports through which something came in.
     outside: Vec<&'static str>,
     pub(crate) clock: Clock,
     random: Option<Source>,
@@ -91,6 +94,7 @@ impl State {
             task: None,
             io: None,
             access: Access::none(),
+            denied: Denied::default(),
             outside: Vec::new(),
             clock,
             random: None,

@@ -340,7 +340,10 @@ fn more_tasks_than_slots_is_the_hosts_failure() {
     let component = Guest::running(FOREVER).load(&sandbox);
     let cancel = CancelToken::new();
     let outcomes: Vec<_> = thread::scope(|scope| {
-        let run = || component.run(task(), &Limits::default(), &cancel, Box::new(Map::default())).outcome;
+        let run = || {
+            let io = Box::new(Map::default());
+            component.run(task(), &Limits::default(), &cancel, io).outcome
+        };
         let threads: Vec<_> = (0..8).map(|_| scope.spawn(run)).collect();
         thread::sleep(Duration::from_millis(300));
         cancel.cancel();

@@ -78,7 +78,7 @@ impl Executor for LocalExecutor {
         let slot = self.slots.take();
         let ended = self.component.run(self.context(task), limits, cancel, session);
         drop(slot);
-        let Ended { io, outcome, outside, refused } = ended;
+        let Ended { io, outcome, outside, refused, denied } = ended;
         let io: Box<dyn std::any::Any> = io;
         let Ok(mut session) = io.downcast::<Session>() else {
             unreachable!("the sandbox hands back the session that it was given")
@@ -88,9 +88,9 @@ impl Executor for LocalExecutor {
             Err(error) => match error.failure() {
                 None => return Ok(Execution::Cancelled),
                 Some(mut failure) => {
-                    if let (true, Some(limit)) = (failure.hint.is_empty(), session.quota.exceeded())
-                    {
-                        failure.hint = limit.hint().to_owned();
+                    if failure.hint.is_empty() {
+                        let limit = session.quota.exceeded().map(|limit| limit.hint().to_owned());
+                        failure.hint = limit.or(denied).unwrap_or_default();
                     }
                     // What was put before the end is not kept: all of it or nothing.
                     session.artifacts = Artifacts::new();

@@ -100,19 +100,34 @@ pub(crate) fn with_room(flow: Flow, path: &Path, args: &ExecutionArgs) -> Result
 }
 
 impl ExecutionArgs {
-    /// What is granted: on the command line, and beside the flow.
+    /// Takes from the file beside a flow what the command line does not say of limits, and gives
+    /// what it grants.
     ///
     /// # Errors
     ///
-    /// If grants contradict each other, the file beside the flow cannot be used, or the flow asks
-    /// for more.
-    pub(crate) fn grants(&self, flow: &Flow, path: &Path, output: &mut Output) -> Result<Grants> {
+    /// If the file cannot be used.
+    pub(crate) fn configure(&mut self, path: &Path) -> Result<Grants> {
+        if self.no_config {
+            return Ok(Grants::NONE);
+        }
+        let config = Config::beside(path)?;
+        self.limits.fill(config.limits);
+        Ok(config.grants)
+    }
+
+    /// What is granted: on the command line, and in the file beside the flow.
+    ///
+    /// # Errors
+    ///
+    /// If grants contradict each other, or the flow asks for more.
+    pub(crate) fn grants(
+        &self,
+        flow: &Flow,
+        in_file: Grants,
+        output: &mut Output,
+    ) -> Result<Grants> {
         let given = Grants::new(self.allow.iter().cloned()).map_err(CliError::usage)?;
-        let config = match self.no_config {
-            true => Config::default(),
-            false => Config::beside(path)?,
-        };
-        let grants = given.clone().over(config.grants);
+        let grants = given.clone().over(in_file);
         let added: Vec<String> = grants
             .iter()
             .filter(|grant| !given.iter().any(|given| given == *grant))
@@ -121,19 +136,17 @@ impl ExecutionArgs {
         if !added.is_empty() && !self.quiet {
             output.talk(&format!("{} grants {}", config::FILE, added.join(", ")));
         }
-        flow.check_grants(&grants).map_err(|error| ungranted(&error, path))?;
+        flow.check_grants(&grants).map_err(|error| ungranted(&error))?;
         Ok(grants)
     }
 }
 
 /// What to say of a flow that asks for more than it is granted.
-fn ungranted(error: &Ungranted, path: &Path) -> CliError {
+fn ungranted(error: &Ungranted) -> CliError {
     let flag = |wish: &Wish| format!(" --allow {}", format::shell_word(&wish.grant.to_string()));
     let flags: String = error.wishes.iter().map(flag).collect();
-    let path = format::shell_word(&path.to_string_lossy());
     CliError::usage(anyhow!(
-        "{error}\nNo task has run. If you trust the flow with that, run it with\n    \
-         wflow run {path}{flags}"
+        "{error}\nNo task has run. If you trust the flow with that, add to the command\n   {flags}"
     ))
 }
 
@@ -207,7 +220,7 @@ impl Execution<'_> {
     /// What to say when the run could not go on for a reason of the host's own.
     fn broken(&self, error: RunError, seen: &Seen) -> CliError {
         match error {
-            RunError::Ungranted(error) => ungranted(&error, self.path),
+            RunError::Ungranted(error) => ungranted(&error),
             RunError::Parameter(_) | RunError::Access(_) => CliError::usage(error),
             RunError::Resume(ref why) if why.is_usage() => CliError::usage(error),
             RunError::Cancelled => CliError::interrupted(error),

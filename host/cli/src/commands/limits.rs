@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use clap::Args;
+use clap::Command;
+use clap::FromArgMatches;
 use clap::builder::RangedU64ValueParser;
 use wflow::Limits;
+use wflow::model::name::nearest;
 
 use crate::quantity;
 
@@ -49,11 +52,56 @@ pub(crate) struct LimitArgs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Deadline(pub(crate) Option<Duration>);
 
+/// The first line of what clap says, which is all there is to say here.
+fn brief(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    line.strip_prefix("error: ").unwrap_or(line).to_owned()
+}
+
 fn at_least_one() -> RangedU64ValueParser<u64> {
     RangedU64ValueParser::new().range(1..)
 }
 
 impl LimitArgs {
+    /// Takes from others what is not given.
+    pub(crate) fn fill(&mut self, others: Self) {
+        self.timeout = self.timeout.or(others.timeout);
+        self.memory = self.memory.or(others.memory);
+        self.fuel = self.fuel.or(others.fuel);
+        self.stack = self.stack.or(others.stack);
+        self.max_log_size = self.max_log_size.or(others.max_log_size);
+        self.max_artifacts = self.max_artifacts.or(others.max_artifacts);
+        self.max_artifact_size = self.max_artifact_size.or(others.max_artifact_size);
+        self.max_call_size = self.max_call_size.or(others.max_call_size);
+        self.max_table_elements = self.max_table_elements.or(others.max_table_elements);
+        self.max_handles = self.max_handles.or(others.max_handles);
+    }
+
+    /// Reads limits that are given by the names of their options, each with its value.
+    ///
+    /// # Errors
+    ///
+    /// If there is no limit of that name, or the value is none for it.
+    pub(crate) fn of(
+        values: impl IntoIterator<Item = (String, String)>,
+    ) -> std::result::Result<Self, String> {
+        let command = Self::augment_args(Command::new("limits")).no_binary_name(true);
+        // The environment has its say on the command line, which wins over these.
+        let command = command.mut_args(|arg| arg.env(None::<&str>));
+        let mut words = Vec::new();
+        for (name, value) in values {
+            if command.get_arguments().all(|arg| arg.get_long() != Some(&name)) {
+                let names = command.get_arguments().filter_map(|arg| arg.get_long());
+                let meant = nearest(&name, names).map(|meant| format!("; did you mean `{meant}`?"));
+                return Err(format!("there is no limit `{name}`{}", meant.unwrap_or_default()));
+            }
+            words.push(format!("--{name}={value}"));
+        }
+        let matches = command.try_get_matches_from(words).map_err(|error| brief(&error))?;
+        Self::from_arg_matches(&matches).map_err(|error| brief(&error))
+    }
+
     /// The limits that this asks for.
     pub(crate) fn limits(&self) -> Limits {
         let usual = Limits::default();

@@ -20,6 +20,8 @@ mod verify;
 
 use std::process::ExitCode;
 
+pub(crate) use limits::LimitArgs;
+
 use crate::args::Cli;
 use crate::args::Command;
 use crate::error::Result;

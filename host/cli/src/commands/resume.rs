@@ -51,8 +51,9 @@ pub(crate) fn run(common: &Common, words: &[OsString], output: &mut Output) -> R
         args.common.store.clone_from(&common.store);
     }
     let flow = execution::load(&args.flow)?;
+    let in_file = args.execution.configure(&args.flow)?;
     let flow = execution::with_room(flow, &args.flow, &args.execution)?;
-    let grants = args.execution.grants(&flow, &args.flow, output)?;
+    let grants = args.execution.grants(&flow, in_file, output)?;
     let store = flows::open_store(&args.common)?;
     let origin = match &args.origin {
         None => None,

@@ -16,12 +16,13 @@ pub(crate) fn run(common: &Common, words: &[OsString], output: &mut Output) -> R
     let path = parameters::flow_path(words)?;
     let flow = execution::load(&path)?;
     let mut told = parameters::parse(&flow, words)?;
+    let in_file = told.run.execution.configure(&path)?;
     let flow = execution::with_room(flow, &path, &told.run.execution)?;
     if told.common.store.is_none() {
         told.common.store.clone_from(&common.store);
     }
     let arguments = flow.arguments(&told.parameters).map_err(CliError::usage)?;
-    let grants = told.run.execution.grants(&flow, &path, output)?;
+    let grants = told.run.execution.grants(&flow, in_file, output)?;
     let store = flows::create_store(&told.common)?;
     let (seed, now, reuse) = (told.run.seed, told.run.now, told.run.reuse);
     let args = &told.run.execution;

@@ -79,6 +79,7 @@ fn text(graph: &Graph, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn indented(text: &str, out: &mut impl Write) -> io::Result<()> {
+    let text = format::harmless(text);
     text.lines().try_for_each(|line| writeln!(out, "    {}", line.trim_end()))
 }
 

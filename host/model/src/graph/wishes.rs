@@ -9,6 +9,9 @@ use crate::name::excerpt;
 /// The most wishes of a flow: a person has to read them.
 const MAX_WISHES: usize = 100;
 
+/// The most bytes of the reason for a wish.
+const MAX_WHY: usize = 1000;
+
 /// Checks the wishes; returns those that can be made out.
 pub(super) fn check(entries: Vec<WishEntry>, problems: &mut Problems) -> Vec<Wish> {
     if entries.len() > MAX_WISHES {
@@ -22,6 +25,10 @@ pub(super) fn check(entries: Vec<WishEntry>, problems: &mut Problems) -> Vec<Wis
     for WishEntry { grant, why } in entries {
         let shown = excerpt(&grant);
         match grant.parse::<Grant>() {
+            Ok(_) if why.len() > MAX_WHY => problems.flow(
+                format!("the reason for the wish for `{shown}` has {} bytes", why.len()),
+                format!("say it in {MAX_WHY}"),
+            ),
             Ok(grant) if !grant.names_host() => {
                 if wishes.iter().all(|wish| wish.grant != grant) {
                     wishes.push(Wish { grant, why });

@@ -1,10 +1,12 @@
 //! What of the outside tasks may see or touch: grants, opened.
 
 mod address;
+mod denied;
 mod resolve;
 
 use std::collections::HashMap;
 use std::env::VarError;
+use std::io;
 use std::net::IpAddr;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -20,6 +22,8 @@ use wasmtime_wasi::sockets::WasiSocketsCtx;
 use wflow_model::Grant;
 use wflow_model::Grants;
 use wflow_model::grant::Folder;
+
+pub(crate) use denied::Denied;
 
 /// Something is granted that is not there.
 #[derive(Debug, thiserror::Error)]
@@ -161,15 +165,16 @@ impl Access {
         self.0.http
     }
 
-    /// What sockets may do: connect by TCP to the places that are granted.
-    pub(crate) fn sockets(&self) -> WasiSocketsCtx {
+    /// What sockets may do: connect by TCP to the places that are granted. Those that are not are
+    /// noted in `denied`.
+    pub(crate) fn sockets(&self, denied: &Denied) -> WasiSocketsCtx {
         let mut context = WasiCtxBuilder::new();
         if self.network() {
-            let access = self.clone();
+            let (access, denied) = (self.clone(), denied.clone());
             context.allow_tcp(true).allow_udp(false).allow_ip_name_lookup(true).socket_addr_check(
                 move |address, what| {
-                    let access = access.clone();
-                    Box::pin(async move { access.may_use(address, what).await })
+                    let (access, denied) = (access.clone(), denied.clone());
+                    Box::pin(async move { access.may_use(address, what, &denied).await })
                 },
             );
         } else {
@@ -184,9 +189,16 @@ impl Access {
         self.0.grants.iter().any(|grant| matches!(grant, Grant::Net(place) if place.host == name))
     }
 
-    async fn may_use(&self, address: SocketAddr, what: SocketAddrUse) -> bool {
+    async fn may_use(&self, address: SocketAddr, what: SocketAddrUse, denied: &Denied) -> bool {
         match what {
-            SocketAddrUse::TcpConnect => self.may_connect(address).await,
+            SocketAddrUse::TcpConnect => {
+                let may = self.may_connect(address).await;
+                if !may {
+                    let host = address.ip().to_canonical().to_string();
+                    denied.note_net(&host, Some(address.port()));
+                }
+                may
+            }
             // What the system does by itself before it connects.
             SocketAddrUse::TcpBind => address.ip().is_unspecified() && address.port() == 0,
             _ => false,
@@ -197,7 +209,8 @@ impl Access {
         for grant in &self.0.grants {
             if let Grant::Net(place) = grant
                 && place.port == address.port()
-                && self.addresses(&place.host).await.contains(&address.ip().to_canonical())
+                && let Ok(addresses) = self.addresses(&place.host).await
+                && addresses.contains(&address.ip().to_canonical())
             {
                 return true;
             }
@@ -218,16 +231,23 @@ impl Access {
     /// The addresses that a granted name stands for and that it may stand for: a name of the
     /// public network does not lead into a private one. All that were ever seen, since a server
     /// with many addresses answers with some of them at a time.
-    pub(crate) async fn addresses(&self, host: &str) -> Vec<IpAddr> {
+    ///
+    /// # Errors
+    ///
+    /// If the name stands for nothing, not even for what it may not stand for.
+    pub(crate) async fn addresses(&self, host: &str) -> io::Result<Vec<IpAddr>> {
         let found = resolve::allowed(host).await;
         let mut names = self.0.names.lock().unwrap_or_else(PoisonError::into_inner);
         let known = names.entry(host.to_owned()).or_default();
-        for address in found {
+        if known.is_empty() && found.is_err() {
+            return found;
+        }
+        for address in found.unwrap_or_default() {
             if !known.contains(&address) && known.len() < resolve::MOST {
                 known.push(address);
             }
         }
-        known.clone()
+        Ok(known.clone())
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the names of granted hosts stand for.
 
+use std::io;
 use std::net::IpAddr;
 
 use super::address::is_public;
@@ -13,20 +14,18 @@ const LOCALHOST: &str = "localhost";
 /// The addresses that a host may be reached at. An address that was granted as such is meant,
 /// wherever it leads; a name leads to the public network alone, whatever whoever owns the name
 /// says, except for `localhost`.
-pub(super) async fn allowed(host: &str) -> Vec<IpAddr> {
+///
+/// # Errors
+///
+/// If the name cannot be resolved.
+pub(super) async fn allowed(host: &str) -> io::Result<Vec<IpAddr>> {
     if let Ok(address) = host.parse::<IpAddr>() {
-        return vec![address.to_canonical()];
+        return Ok(vec![address.to_canonical()]);
     }
-    let found = match tokio::net::lookup_host((host, 0)).await {
-        Ok(found) => found.map(|address| address.ip().to_canonical()),
-        Err(error) => {
-            tracing::debug!(%error, "the name {host} cannot be resolved");
-            return Vec::new();
-        }
-    };
+    let found = tokio::net::lookup_host((host, 0)).await?;
     let meant = |address: &IpAddr| match host {
         LOCALHOST => address.is_loopback(),
         _ => is_public(*address),
     };
-    found.filter(meant).take(MOST).collect()
+    Ok(found.map(|address| address.ip().to_canonical()).filter(meant).take(MOST).collect())
 }

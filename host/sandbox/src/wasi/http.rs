@@ -1,6 +1,7 @@
 //! `wasi:http`: requests to the hosts that are granted. Redirects are not followed here: a guest
 //! that follows one sends another request, which is looked at like the first.
 
+use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -41,6 +42,7 @@ use wasmtime_wasi_http::WasiHttpCtx;
 use wasmtime_wasi_http::WasiHttpHooks;
 
 use crate::Access;
+use crate::access::Denied;
 
 /// How long a guest waits that does not say how long: to connect, for the first byte, and between
 /// two pieces of the answer.
@@ -53,13 +55,17 @@ pub(crate) struct Http {
 }
 
 impl Http {
-    pub(super) fn new(access: Access) -> Self {
-        Self { context: WasiHttpCtx::new(), hooks: Hooks(access) }
+    pub(super) fn new(access: &Access, denied: &Denied) -> Self {
+        let hooks = Hooks { access: access.clone(), denied: denied.clone() };
+        Self { context: WasiHttpCtx::new(), hooks }
     }
 }
 
 /// Sends the requests of a guest.
-pub(super) struct Hooks(Access);
+pub(super) struct Hooks {
+    access: Access,
+    denied: Denied,
+}
 
 type Sent = Result<(Response<WasiBody>, Box<dyn Future<Output = Result<()>> + Send>)>;
 
@@ -71,12 +77,18 @@ impl WasiHttpHooks for Hooks {
         // What became of the body of the answer is of no interest to anybody here.
         _: Box<dyn Future<Output = Result<()>> + Send>,
     ) -> Box<dyn Future<Output = Sent> + Send> {
-        let access = self.0.clone();
-        Box::new(async move { send(&access, request, options.unwrap_or_default()).await })
+        let (access, denied) = (self.access.clone(), self.denied.clone());
+        let options = options.unwrap_or_default();
+        Box::new(async move { send(&access, &denied, request, options).await })
     }
 }
 
-async fn send(access: &Access, request: Request<WasiBody>, options: RequestOptions) -> Sent {
+async fn send(
+    access: &Access,
+    denied: &Denied,
+    request: Request<WasiBody>,
+    options: RequestOptions,
+) -> Sent {
     let uri = request.uri();
     let secure = uri.scheme() == Some(&Scheme::HTTPS);
     let authority = uri.authority().ok_or(Error::HttpRequestUriInvalid)?;
@@ -84,12 +96,14 @@ async fn send(access: &Access, request: Request<WasiBody>, options: RequestOptio
     let host = host.trim_end_matches('.').to_ascii_lowercase();
     let port = authority.port_u16().unwrap_or(if secure { 443 } else { 80 });
     if !access.may_request(&host, port) {
+        denied.note_http(&host, port);
         return Err(Error::HttpRequestDenied);
     }
     let connect = async {
         // The address that is connected to is the one that was looked at: no second lookup.
-        let addresses = access.addresses(&host).await;
+        let addresses = access.addresses(&host).await.map_err(Error::Connect)?;
         if addresses.is_empty() {
+            denied.note_private(&host);
             return Err(Error::DestinationIpProhibited);
         }
         let places: Vec<SocketAddr> =
@@ -99,7 +113,7 @@ async fn send(access: &Access, request: Request<WasiBody>, options: RequestOptio
             let name =
                 ServerName::try_from(host.clone()).map_err(|_| Error::HttpRequestUriInvalid)?;
             let stream = TlsConnector::from(Arc::clone(&TLS)).connect(name, stream).await;
-            exchange(TokioIo::new(stream.map_err(Error::Tls)?)).await
+            exchange(TokioIo::new(stream.map_err(no_trust)?)).await
         } else {
             exchange(TokioIo::new(stream)).await
         }
@@ -113,6 +127,14 @@ async fn send(access: &Access, request: Request<WasiBody>, options: RequestOptio
     let answer = answer.map(|body| Patient { body, limit, wait: None }.boxed_unsync());
     let Connection { driver, .. } = sender;
     Ok((answer, Box::new(async move { driver.await.map_err(Error::from) })))
+}
+
+/// Why there is no TLS with the server: a certificate that nobody vouches for is told apart.
+fn no_trust(error: io::Error) -> Error {
+    match error.get_ref().and_then(|cause| cause.downcast_ref()) {
+        Some(tokio_rustls::rustls::Error::InvalidCertificate(_)) => Error::TlsCertificateError,
+        _ => Error::Tls(error),
+    }
 }
 
 /// A connection on which requests can be sent, and what moves its bytes.

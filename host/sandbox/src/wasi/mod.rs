@@ -10,6 +10,7 @@
 
 mod cli;
 mod clocks;
+mod files;
 mod http;
 mod random;
 mod sockets;
@@ -30,6 +31,8 @@ use wasmtime_wasi_http::WasiHttpCtxView;
 use wasmtime_wasi_http::p2::bindings::sync::http as http_bindings;
 
 pub(crate) use self::cli::Exit;
+use self::files::Folders;
+use self::files::FoldersView;
 pub(crate) use self::http::Http;
 use crate::state::State;
 
@@ -91,7 +94,7 @@ pub(crate) fn link(l: &mut Linker<State>) -> wasmtime::Result<()> {
     sync::io::error::add_to_linker::<_, Table>(l, |s| &mut s.table)?;
 
     sync::filesystem::preopens::add_to_linker::<_, WasiFilesystem>(l, State::files)?;
-    sync::filesystem::types::add_to_linker::<_, WasiFilesystem>(l, State::files_at_work)?;
+    sync::filesystem::types::add_to_linker::<_, Folders>(l, |s| FoldersView(s.files_at_work()))?;
 
     let options = sync::sockets::network::LinkOptions::default();
     sync::sockets::network::add_to_linker::<_, Own>(l, &options, |s| s)?;
@@ -127,12 +130,12 @@ impl State {
     }
 
     fn sockets(&mut self) -> WasiSocketsCtxView<'_> {
-        let ctx = self.sockets.get_or_insert_with(|| self.access.sockets());
+        let ctx = self.sockets.get_or_insert_with(|| self.access.sockets(&self.denied));
         WasiSocketsCtxView { ctx, table: &mut self.table }
     }
 
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        let http = self.http.get_or_insert_with(|| Box::new(Http::new(self.access.clone())));
+        let http = self.http.get_or_insert_with(|| Box::new(Http::new(&self.access, &self.denied)));
         let Http { context, hooks } = &mut **http;
         WasiHttpCtxView { ctx: context, hooks, table: &mut self.table }
     }

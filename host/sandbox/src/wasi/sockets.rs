@@ -42,6 +42,7 @@ impl network::HostNetwork for State {
 impl tcp_create_socket::Host for State {
     fn create_tcp_socket(&mut self, family: IpAddressFamily) -> SocketResult<Resource<TcpSocket>> {
         if !self.access.network() {
+            self.denied.note_network();
             return Err(ErrorCode::AccessDenied.into());
         }
         self.let_in("wasi:sockets/tcp");
@@ -62,6 +63,7 @@ impl ip_name_lookup::Host for State {
         name: String,
     ) -> SocketResult<Resource<ResolveAddressStream>> {
         if !self.access.may_look_up(&name) {
+            self.denied.note_net(&name, None);
             return Err(ErrorCode::PermanentResolverFailure.into());
         }
         self.let_in("wasi:sockets/ip-name-lookup");

@@ -7,6 +7,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use wflow_sandbox::Access;
 use wflow_sandbox::ArtifactRead;
 use wflow_sandbox::ArtifactWrite;
 use wflow_sandbox::CancelToken;
@@ -222,7 +223,7 @@ pub fn task() -> TaskContext {
         frames: vec![Frame { step: "s".into(), artifact: "xs".into(), index: 3, width: 9 }],
         seed: 42,
         logical_time: 1_000_000_000_000_000_000,
-        access: wflow_sandbox::Access::none(),
+        access: Access::none(),
     }
 }
 
@@ -233,8 +234,8 @@ pub fn run_with(
     limits: &Limits,
     io: Map,
 ) -> (Map, Result<(), TaskError>) {
-    let Ended { io, outcome, .. } =
-        component.run(task, limits, &CancelToken::new(), Box::new(io));
+    let ended = component.run(task, limits, &CancelToken::new(), Box::new(io));
+    let Ended { io, outcome, .. } = ended;
     (*(io as Box<dyn Any>).downcast::<Map>().unwrap(), outcome)
 }
 

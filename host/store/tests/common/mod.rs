@@ -6,7 +6,6 @@
     reason = "helpers of tests, of which each file uses a part"
 )]
 
-use std::collections::BTreeMap;
 use std::env;
 use std::path::PathBuf;
 use std::process::Child;

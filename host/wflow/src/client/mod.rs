@@ -25,10 +25,10 @@ use wflow_model::record::RunRecord;
 use wflow_model::record::TaskRecord;
 use wflow_model::task::StepIndex;
 use wflow_model::task::TaskRef;
+use wflow_sandbox::Limits;
 pub use wflow_store::FlowSummary;
 pub use wflow_store::RunState;
 pub use wflow_store::RunSummary;
-use wflow_sandbox::Limits;
 use wflow_store::Store;
 use wflow_store::StoreError;
 
