@@ -2,7 +2,7 @@
 //! store stays sound, and nothing that was finished is lost.
 
 mod ptrace;
-mod tracer;
+pub(crate) mod tracer;
 
 use std::fs;
 use std::io;

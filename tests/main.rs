@@ -21,6 +21,8 @@ mod limits;
 mod listings;
 mod nested;
 mod notation;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod opens;
 mod outside;
 mod parameters;
 mod reading;

@@ -75,3 +75,19 @@ fn loops_and_nested_foreach_are_the_same() {
         assert_eq!(run(&place, "nested", "--max-workers 8"), first);
     }
 }
+
+#[test]
+fn where_and_how_a_flow_is_run_does_not_matter() {
+    let first = run(&Place::new(), "conformance", "--max-workers 1");
+    for (workers, time_zone) in [("2", "Asia/Tokyo"), ("8", "UTC")] {
+        let place = Place::new();
+        let folder = place.path().join("some where/else");
+        std::fs::create_dir_all(&folder).unwrap();
+        let mut command = place.command(["run", "--max-workers", workers]);
+        command.arg(own("conformance")).arg("--store").arg(place.path().join(".wflow"));
+        command.current_dir(&folder).env("TZ", time_zone).env("HOME", &folder);
+        command.env("LANG", "de_DE.UTF-8").env("RANDOM_THING", workers);
+        crate::support::outcome(&mut command).done();
+        assert_eq!(left(&place), first);
+    }
+}

@@ -172,3 +172,18 @@ fn what_is_not_there_is_told() {
     assert!(told.stderr.contains("there is no run 17"), "{told}");
     place.wflow("verify").fails(2);
 }
+
+#[test]
+fn ten_thousand_tasks_are_reproduced_and_reused() {
+    let place = Place::new();
+    let flow = Version::of("start -> body for xs\nbody -> gather\ngather(inputs) -> end\nend")
+        .with("start lists xs 10000")
+        .with("body draws");
+    flow.run(&place, "-q --max-num-splits 10000").done();
+    for workers in ["1", "8"] {
+        let report = verified(&place, &format!("--max-workers {workers} latest"));
+        assert_eq!((&report["same"], &report["reproduced"]), (&10_003.into(), &true.into()));
+    }
+    let again = flow.run(&place, "--json --reuse --max-num-splits 10000").done().json();
+    assert_eq!((&again["tasks"], &again["reused"]), (&0.into(), &10_003.into()), "{again}");
+}

@@ -27,6 +27,8 @@ pub(crate) struct Change {
     pub(crate) path: PathBuf,
     /// Whether it needs space on the disk.
     pub(crate) grows: bool,
+    /// Whether it changes something at all, rather than opens a file to read it.
+    changes: bool,
 }
 
 /// What becomes of a system call.
@@ -56,14 +58,37 @@ pub(crate) fn trace(
     folder: &Path,
     judge: impl FnMut(&Change) -> Verdict,
 ) -> io::Result<Exit> {
+    follow(command, Tracer { folder, opens: false, judge, threads: BTreeMap::new() })
+}
+
+/// Runs a command to its end, and tells of every file that it opens or changes, wherever that is.
+///
+/// # Errors
+///
+/// As [`trace`].
+pub(crate) fn watch(command: Command, mut tell: impl FnMut(&Path)) -> io::Result<Exit> {
+    let judge = |change: &Change| {
+        tell(&change.path);
+        Verdict::Pass
+    };
+    let folder = Path::new("/");
+    follow(command, Tracer { folder, opens: true, judge, threads: BTreeMap::new() })
+}
+
+fn follow<J: FnMut(&Change) -> Verdict>(
+    command: Command,
+    mut tracer: Tracer<'_, J>,
+) -> io::Result<Exit> {
     let child = ptrace::start(command, &CALLS, DEADLINE)?;
     ptrace::go_on(child, 0)?;
-    let threads = BTreeMap::from([(child, None)]);
-    Tracer { folder, judge, threads }.follow(child)
+    tracer.threads.insert(child, None);
+    tracer.follow(child)
 }
 
 struct Tracer<'a, J> {
     folder: &'a Path,
+    /// Whether files that are opened to be read are of interest as well.
+    opens: bool,
     judge: J,
     /// What the third argument was of the call that a thread is in, if it was halved.
     threads: BTreeMap<Pid, Option<u64>>,
@@ -94,7 +119,10 @@ impl<J: FnMut(&Change) -> Verdict> Tracer<'_, J> {
     fn call(&mut self, thread: Pid) -> io::Result<()> {
         let Some(mut registers) = ptrace::registers(thread)? else { return Ok(()) };
         let change = change(thread, &registers);
-        let verdict = match change.filter(|change| change.path.starts_with(self.folder)) {
+        let wanted = |change: &Change| {
+            (change.changes || self.opens) && change.path.starts_with(self.folder)
+        };
+        let verdict = match change.filter(wanted) {
             Some(change) => (self.judge)(&change),
             None => Verdict::Pass,
         };
@@ -200,14 +228,15 @@ fn change(thread: Pid, registers: &Registers) -> Option<Change> {
         }
         _ => return None,
     };
-    Some(Change { call, path: path?, grows })
+    Some(Change { call, path: path?, grows, changes: true })
 }
 
-/// Opening a file is a change if it makes or empties one.
+/// Opening a file changes something if it makes or empties one.
 fn opens(call: &'static str, flags: u64, path: PathBuf) -> Option<Change> {
     let has = |flag: i32| flags & u64::from(flag.cast_unsigned()) != 0;
-    let makes = has(libc::O_CREAT) && !path.exists();
-    (has(libc::O_CREAT) || has(libc::O_TRUNC)).then_some(Change { call, path, grows: makes })
+    let grows = has(libc::O_CREAT) && !path.exists();
+    let changes = has(libc::O_CREAT) || has(libc::O_TRUNC);
+    Some(Change { call, path, grows, changes })
 }
 
 /// A file descriptor is 32 bits of its register.
