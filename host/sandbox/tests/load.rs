@@ -120,7 +120,7 @@ fn every_missing_import_is_named_with_what_the_host_speaks() {
             (export "names" (func (result (list u8))))
             (export "sorted" (func))))
           (import "wflow:flow/earlier@0.1.0" (instance (export "runs" (func))))
-          (import "wasi:http/outgoing-handler@0.2.3" (instance (export "handle" (func))))
+          (import "wasi:keyvalue/store@0.2.0" (instance (export "open" (func))))
           (import "wasi:random/random@0.3.0" (instance (export "get" (func))))
           (import "acme:db/query@1.0.0" (instance (export "sql" (func))))
           (import "magic" (func))
@@ -133,7 +133,7 @@ fn every_missing_import_is_named_with_what_the_host_speaks() {
 - it imports `names` of wflow:flow/artifacts@0.1.7 as `func() -> list<u8>`, this host has `func() -> list<string>`
 - it imports `sorted` of wflow:flow/artifacts@0.1.7, which this host does not have: it may be too old
 - it imports wflow:flow/earlier@0.1.0, which this host does not have: it may be too old
-- it imports wasi:http/outgoing-handler@0.2.3, which is not granted: a task has no world outside but its artifacts
+- it imports wasi:keyvalue/store@0.2.0, which is not granted: a task has no world outside but its artifacts
 - it imports wasi:random/random@0.3.0, this host speaks 0.2.12
 - it imports acme:db/query@1.0.0, which this host does not have
 - it imports the function `magic`, which this host does not have"
