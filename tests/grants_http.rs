@@ -21,6 +21,7 @@ use crate::outside::answering;
 use crate::outside::private_name;
 use crate::outside::reply;
 use crate::outside::serve_http;
+use crate::outside::skipped;
 use crate::support::PATIENCE;
 use crate::support::finished;
 
@@ -129,7 +130,7 @@ fn without_a_grant_nobody_is_asked() {
 #[test]
 fn a_name_does_not_lead_into_a_private_network() {
     let Some(name) = private_name() else {
-        eprintln!("skipped: the name of this machine leads to no private address");
+        skipped("the name of this machine leads to no private address");
         return;
     };
     let (port, asked) = pages();
@@ -244,7 +245,7 @@ fn a_certificate_that_nobody_vouches_for_is_refused() {
     );
     let mut made = made;
     if !made.stdout(Stdio::null()).status().is_ok_and(|status| status.success()) {
-        eprintln!("skipped: there is no openssl that makes certificates");
+        skipped("there is no openssl that makes certificates");
         return;
     }
     let mut server = openssl("s_server -accept 127.0.0.1:0 -cert certificate -key key -www")

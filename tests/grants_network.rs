@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use crate::outside::Outside;
 use crate::outside::answering;
 use crate::outside::private_name;
+use crate::outside::skipped;
 
 fn echo() -> u16 {
     answering(|text| format!("you said {text}"))
@@ -59,7 +60,7 @@ fn a_place_is_reached_by_its_name() {
 #[test]
 fn a_name_does_not_lead_into_a_private_network() {
     let Some(name) = private_name() else {
-        eprintln!("skipped: the name of this machine leads to no private address");
+        skipped("the name of this machine leads to no private address");
         return;
     };
     let (listener, port) = closed_to_guests();

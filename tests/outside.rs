@@ -144,3 +144,9 @@ pub(crate) fn private_name() -> Option<String> {
     let found: Vec<IpAddr> = (&*name, 0).to_socket_addrs().ok()?.map(|at| at.ip()).collect();
     (name != "localhost" && found.iter().all(|address| private(*address))).then_some(name)
 }
+
+/// Says that a test cannot be made on this machine.
+#[expect(clippy::print_stderr, reason = "whoever runs the tests is to know")]
+pub(crate) fn skipped(why: &str) {
+    eprintln!("skipped: {why}");
+}
