@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use crate::faults::tracer;
 use crate::faults::tracer::Exit;
+use crate::outside::skipped;
 use crate::support::Place;
 use crate::support::own;
 
@@ -36,12 +37,14 @@ fn nothing_is_opened_but_the_store_the_cache_and_the_component() {
         command.env("WFLOW_CACHE", &cache).env("HOME", folder.join("home"));
         command.env("SECRET", "of nobody's business");
         let mut opened: BTreeSet<PathBuf> = BTreeSet::new();
-        match tracer::watch(command, |path| drop(opened.insert(path.to_owned()))) {
+        let tell = |path: &Path| {
+            opened.insert(path.to_owned());
+        };
+        match tracer::watch(command, tell) {
             Ok(Exit::Code(code)) => assert_eq!(code, 0),
             Ok(Exit::Signal(signal)) => panic!("ended by signal {signal}"),
             Err(error) => {
-                eprintln!("skipped: this machine lets no process trace another: {error}");
-                return;
+                return skipped(&format!("this machine lets no process trace another: {error}"));
             }
         }
         assert!(opened.contains(&folder.join("stranger.wasm")), "{opened:?}");

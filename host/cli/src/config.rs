@@ -76,7 +76,7 @@ impl Config {
                 let line = content[..name.span().start].matches('\n').count() + 1;
                 let limit = LimitArgs::of([(name.into_inner(), value)])
                     .map_err(|error| anyhow!("line {line}: {error}"))?;
-                limits.fill(limit);
+                limits.fill(&limit);
             }
             Ok(Self { grants: Grants::new(grants)?, limits })
         };

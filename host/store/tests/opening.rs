@@ -71,7 +71,7 @@ fn a_newer_store_is_refused() {
     let (_folder, store) = store();
     catalog(&store).pragma_update(None, "user_version", 7).unwrap();
     let error = Store::open(store.path()).unwrap_err();
-    assert!(matches!(error, StoreError::Newer { found: 7, supported: 2, .. }), "{error}");
+    assert!(matches!(error, StoreError::Newer { found: 7, supported: 3, .. }), "{error}");
     assert!(error.to_string().contains("newer wflow"), "{error}");
 }
 

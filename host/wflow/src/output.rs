@@ -40,9 +40,9 @@ impl Output {
     /// Takes an artifact in pieces.
     pub(crate) fn stream(&self, format: &str) -> Pieces {
         match self {
-            Self::Run(writer) => Pieces::Run(writer.stream(format)),
+            Self::Run(writer) => Pieces::Run(Box::new(writer.stream(format))),
             Self::Nowhere(_) => Pieces::Nowhere {
-                hasher: ArtifactHasher::new(format),
+                hasher: Box::new(ArtifactHasher::new(format)),
                 format: format.into(),
                 size: 0,
             },
@@ -60,8 +60,8 @@ impl Output {
 
 /// Takes an artifact in pieces.
 pub(crate) enum Pieces {
-    Run(BlobWriter),
-    Nowhere { hasher: ArtifactHasher, format: Arc<str>, size: u64 },
+    Run(Box<BlobWriter>),
+    Nowhere { hasher: Box<ArtifactHasher>, format: Arc<str>, size: u64 },
 }
 
 impl Pieces {

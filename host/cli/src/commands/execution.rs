@@ -111,7 +111,7 @@ impl ExecutionArgs {
             return Ok(Grants::NONE);
         }
         let config = Config::beside(path)?;
-        self.limits.fill(config.limits);
+        self.limits.fill(&config.limits);
         Ok(config.grants)
     }
 

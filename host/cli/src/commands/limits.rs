@@ -65,7 +65,7 @@ fn at_least_one() -> RangedU64ValueParser<u64> {
 
 impl LimitArgs {
     /// Takes from others what is not given.
-    pub(crate) fn fill(&mut self, others: Self) {
+    pub(crate) fn fill(&mut self, others: &Self) {
         self.timeout = self.timeout.or(others.timeout);
         self.memory = self.memory.or(others.memory);
         self.fuel = self.fuel.or(others.fuel);
