@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::path::PathBuf;
+use std::process::Stdio;
 
 use crate::faults::tracer;
 use crate::faults::tracer::Exit;
@@ -10,8 +11,8 @@ use crate::outside::skipped;
 use crate::support::Place;
 use crate::support::own;
 
-/// What every program on this system opens, for itself: libraries, its own memory, how many
-/// cores it may use, the time zone, random numbers.
+/// What any program on this system opens for itself: libraries, its own memory, how many cores it
+/// may use, the time zone, random numbers.
 const OF_ANY_PROGRAM: &[&str] = &[
     "/lib",
     "/usr/lib",
@@ -19,6 +20,8 @@ const OF_ANY_PROGRAM: &[&str] = &[
     "/etc/localtime",
     "/usr/share/zoneinfo",
     "/proc/self",
+    "/proc/sys/vm/overcommit_memory",
+    "/memfd:",
     "/sys/fs/cgroup",
     "/sys/devices/system/cpu",
     "/dev/urandom",
@@ -35,7 +38,7 @@ fn nothing_is_opened_but_the_store_the_cache_and_the_component() {
     for _ in 0..2 {
         let mut command = place.command(["run", "stranger.wasm", "--json"]);
         command.env("WFLOW_CACHE", &cache).env("HOME", folder.join("home"));
-        command.env("SECRET", "of nobody's business");
+        command.env("SECRET", "of nobody's business").stdout(Stdio::null()).stderr(Stdio::null());
         let mut opened: BTreeSet<PathBuf> = BTreeSet::new();
         let tell = |path: &Path| {
             opened.insert(path.to_owned());

@@ -4,6 +4,7 @@ use std::fs;
 
 use serde_json::Value as Json;
 
+use crate::outside::Outside;
 use crate::script::Version;
 use crate::script::latest;
 use crate::script::left;
@@ -171,6 +172,28 @@ fn what_is_not_there_is_told() {
     let told = place.wflow("verify 17").fails(1);
     assert!(told.stderr.contains("there is no run 17"), "{told}");
     place.wflow("verify").fails(2);
+}
+
+#[test]
+fn a_folder_is_granted_again_only_by_a_person() {
+    let outside = Outside::new();
+    std::fs::create_dir(outside.place.path().join("data")).unwrap();
+    outside.place.file("data/x", "one");
+    let outside = outside.allow("read=data");
+    assert_eq!(outside.act(&["read data x"]), ["one"]);
+    let place = &outside.place;
+    let refused = place.wflow("verify latest").fails_quietly(1);
+    assert!(
+        refused.stdout.contains("was not executed: it used what is not granted again"),
+        "{refused}"
+    );
+    assert!(refused.stdout.contains("add --allow read=data"), "{refused}");
+    let again = place.wflow("verify --allow read=data latest").fails_quietly(1);
+    assert!(again.stdout.contains("act/1 left the same"), "{again}");
+    assert!(again.stdout.contains("`wasi:filesystem/types` (1 task)"), "{again}");
+    place.file("data/x", "two");
+    let other = place.wflow("verify --allow read=data latest").fails_quietly(1);
+    assert!(other.stdout.contains("act/1 differs\n    artifact `seen`: it was "), "{other}");
 }
 
 #[test]
