@@ -26,6 +26,7 @@ mod join;
 mod log;
 mod options;
 mod output;
+mod pieces;
 mod quota;
 mod replay;
 mod resume;

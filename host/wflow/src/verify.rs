@@ -4,6 +4,8 @@
 //! of its execution. So every task is executed with the inputs that are on record, whatever became
 //! of the tasks before it, and all of them side by side.
 
+mod report;
+
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -13,9 +15,6 @@ use std::thread;
 
 use wflow_model::Digest;
 use wflow_model::Grants;
-use wflow_model::Name;
-use wflow_model::TaskId;
-use wflow_model::record::Artifact;
 use wflow_model::record::Cause;
 use wflow_model::record::Impurity;
 use wflow_model::record::Outcome;
@@ -45,6 +44,12 @@ use crate::replay::follow;
 use crate::sample::Sample;
 use crate::schedule::Scheduler;
 use crate::shelf::Shelf;
+
+pub use report::Difference;
+pub use report::Finding;
+pub use report::Found;
+pub use report::VerifyReport;
+use report::differences;
 
 /// So many findings are told one by one.
 const MAX_FINDINGS: usize = 10_000;
@@ -96,74 +101,12 @@ pub enum VerifyError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// No thread could be started to execute tasks.
+    #[error("no thread can be started to execute tasks: {0}")]
+    Thread(std::io::Error),
     /// It was cancelled.
     #[error("cancelled: nothing has been found out")]
     Cancelled,
-}
-
-/// What was found.
-#[derive(Debug, Clone)]
-pub struct VerifyReport {
-    /// The run.
-    pub run: RunId,
-    /// What is known of it.
-    pub record: Arc<RunRecord>,
-    /// How many tasks it has.
-    pub tasks: u64,
-    /// How many of them were chosen to be executed again.
-    pub chosen: u64,
-    /// How many of those left the same, and let nothing in.
-    pub same: u64,
-    /// What there is to say of the others, in the order of steps and tasks.
-    pub findings: Vec<Finding>,
-    /// How many findings there were beyond those.
-    pub more_findings: u64,
-}
-
-impl VerifyReport {
-    /// Whether everything that was chosen is reproduced.
-    pub fn is_reproduced(&self) -> bool {
-        self.same == self.chosen
-    }
-}
-
-/// What there is to say of one task.
-#[derive(Debug, Clone)]
-pub struct Finding {
-    /// Its step.
-    pub step: Name,
-    /// Which task of the step.
-    pub task: TaskId,
-    /// What.
-    pub found: Found,
-    /// Why it may leave something else each time.
-    pub impure: Vec<Impurity>,
-}
-
-/// What was found of a task.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
-    /// It left something else.
-    Differs(Vec<Difference>),
-    /// It left the same, which it need not: the outside was let in.
-    Outside,
-    /// It was not executed, since that needs these grants of the run again.
-    NeedsGrants(Grants),
-    /// It was not executed: another component has, which this run took over from another.
-    OtherComponent(Digest),
-    /// It was not executed: that it took too long, or that the host failed, says nothing.
-    Accident,
-}
-
-/// Something that a task left, and now left otherwise.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Difference {
-    /// What, as a person reads it.
-    pub what: String,
-    /// What it was.
-    pub recorded: Option<Digest>,
-    /// What it is.
-    pub now: Option<Digest>,
 }
 
 impl Flow {
@@ -218,7 +161,7 @@ impl Flow {
         let run_record = record;
         let state = verification.state.into_inner().unwrap_or_else(PoisonError::into_inner);
         if let Some(error) = state.error {
-            return Err(error.into());
+            return Err(error);
         }
         if options.cancel.is_cancelled() {
             return Err(VerifyError::Cancelled);
@@ -280,7 +223,7 @@ struct State {
     executed: u64,
     findings: Vec<Finding>,
     more_findings: u64,
-    error: Option<StoreError>,
+    error: Option<VerifyError>,
 }
 
 impl Verification<'_> {
@@ -294,7 +237,7 @@ impl Verification<'_> {
                 if let Err(error) = worker {
                     tracing::warn!(%error, "only {number} of {workers} workers could be started");
                     if number == 0 {
-                        self.worker();
+                        self.lock().error.get_or_insert(VerifyError::Thread(error));
                     }
                     break;
                 }
@@ -332,7 +275,7 @@ impl Verification<'_> {
                 return ControlFlow::Continue(None);
             }
             Err(error) => {
-                state.error = Some(error);
+                state.error = Some(error.into());
                 return ControlFlow::Break(());
             }
         };
@@ -362,7 +305,7 @@ impl Verification<'_> {
                     state.more_findings += 1;
                 }
             }
-            Err(error) => state.error = Some(error),
+            Err(error) => state.error = Some(error.into()),
         }
         state.executed += 1;
         let done = state.executed;
@@ -415,39 +358,4 @@ impl Verification<'_> {
 
 fn is_outside(impurity: &Impurity) -> bool {
     matches!(impurity, Impurity::Outside(_))
-}
-
-/// In what two records of one task differ.
-fn differences(recorded: &TaskRecord, now: &TaskRecord) -> Vec<Difference> {
-    let mut differences = Vec::new();
-    let mut compare = |what: String, before: Option<&Artifact>, now: Option<&Artifact>| {
-        let (recorded, now) = (before.map(|a| a.digest), now.map(|a| a.digest));
-        if recorded != now {
-            differences.push(Difference { what, recorded, now });
-        }
-    };
-    let outcome = |record: &TaskRecord| record.failure().map(|failure| failure.message.clone());
-    let names = recorded
-        .artifacts
-        .keys()
-        .chain(now.artifacts.keys().filter(|name| !recorded.artifacts.contains_key(*name)));
-    for name in names {
-        let artifact = format!("artifact `{name}`");
-        compare(artifact, recorded.artifacts.get(name), now.artifacts.get(name));
-    }
-    compare("standard output".to_owned(), recorded.stdout.text.as_ref(), now.stdout.text.as_ref());
-    compare("standard error".to_owned(), recorded.stderr.text.as_ref(), now.stderr.text.as_ref());
-    if recorded.removed != now.removed {
-        let what = "the artifacts that were removed".to_owned();
-        differences.push(Difference { what, recorded: None, now: None });
-    }
-    if outcome(recorded) != outcome(now) {
-        let told = |record| match outcome(record) {
-            None => "it was done".to_owned(),
-            Some(message) => format!("it failed ({message})"),
-        };
-        let what = format!("how it ended: {}, and now {}", told(recorded), told(now));
-        differences.push(Difference { what, recorded: None, now: None });
-    }
-    differences
 }
