@@ -149,7 +149,8 @@ pub trait Guest {
     ///     "grant": "read=data",            // as behind `--allow`, by the guest's names: read=PATH,
     ///                                      // write=PATH, env=NAME, net=HOST:PORT, http=HOST,
     ///                                      // clock or random
-    ///     "why": ""                        // what for, as the person who grants it reads it
+    ///     "why": ""                        // what for, as the person who grants it reads it; at
+    ///                                      // most 1000 bytes
     ///   }],
     ///   "steps": [{                        // in the order in which they are to be shown
     ///     "name": "start",                 // [a-z][a-z0-9_]*; start and end must be among them
