@@ -106,7 +106,7 @@ fn a_folder_that_is_read_is_not_changed() {
         ("read data a", "alpha"),
     ]);
     assert_eq!(fs::read_dir(outside.place.path().join("data")).unwrap().count(), 10);
-    assert_eq!(outside.imports()["act"], ["wasi:filesystem/types"]);
+    assert_eq!(outside.imports()["act"], ["wasi:filesystem/preopens", "wasi:filesystem/types"]);
 }
 
 #[test]

@@ -139,6 +139,21 @@ fn what_a_failed_run_has_done_is_reused() {
 }
 
 #[test]
+fn what_a_resumed_run_took_on_trust_is_executed() {
+    let place = Place::new();
+    let first = flow().with("right puts kind \"old\"").with("both fails");
+    first.run(&place, "").fails(1);
+    let fixed = flow().with("right puts kind \"new\"");
+    fixed.resume(&place, "").done();
+    // The resumed run has what the old code left, and is done.
+    let again = fixed.run(&place, "--reuse").done();
+    assert!(started(&again).contains(&"right/1".to_owned()), "{again}");
+    let fresh = Place::new();
+    fixed.run(&fresh, "").done();
+    assert_eq!(left(&place, "latest"), left(&fresh, "latest"));
+}
+
+#[test]
 fn a_limit_of_the_new_run_holds() {
     let place = Place::new();
     flow().run(&place, "").done();

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use anyhow::Context;
@@ -18,6 +20,9 @@ use crate::error::Result;
 
 /// The name of the file.
 pub(crate) const FILE: &str = "wflow.toml";
+
+/// The most bytes of it that are read.
+const MAX_FILE: u64 = 1 << 20;
 
 /// What the file says.
 #[derive(Debug, Default)]
@@ -60,7 +65,12 @@ impl Config {
             return Ok(Self::default());
         }
         let read = || {
-            let content = fs::read_to_string(&file)?;
+            // A pipe or a device of that name might never end.
+            if !fs::metadata(&file)?.is_file() {
+                return Err(anyhow!("it is no file"));
+            }
+            let mut content = String::new();
+            File::open(&file)?.take(MAX_FILE).read_to_string(&mut content)?;
             let document: Document = toml::from_str(&content)?;
             let grants = document.allow.iter().map(|text| {
                 let line = content[..text.span().start].matches('\n').count() + 1;

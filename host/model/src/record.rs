@@ -157,7 +157,7 @@ pub struct TaskRecord {
     pub stdout: Log,
     /// What it wrote to standard error.
     pub stderr: Log,
-    /// Where it was executed, if not in this run: it was reused when the run resumed another.
+    /// Where it was executed, if not in this run: it was reused.
     pub origin: Option<Origin>,
     /// What its outcome follows from; none if it failed, or was executed by an older wflow.
     pub trace: Option<Box<Trace>>,

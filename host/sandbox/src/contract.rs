@@ -21,6 +21,7 @@ use wasmtime::component::WasmStr;
 use crate::ArtifactRead;
 use crate::ArtifactWrite;
 use crate::Channel;
+use crate::Exceeded;
 use crate::Frame;
 use crate::MAX_READ;
 use crate::Problem;
@@ -322,8 +323,7 @@ fn link_inputs(inputs: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
             let (include, exclude) = args;
             let (most, given) = (cx.data().max_names, include.len() + exclude.len());
             if given as u64 > most {
-                let text = format!("merge_artifacts was given {given} names; at most {most}");
-                return Ok((Err(Problem::Refused(text)),));
+                return Err(Exceeded::Artifacts(most).into());
             }
             let (include, exclude) = (names(&mut cx, &include)?, names(&mut cx, &exclude)?);
             Ok((io(&mut cx, "inputs.merge")?.merge(&include, &exclude),))

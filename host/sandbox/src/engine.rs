@@ -92,6 +92,8 @@ pub struct Sandbox {
 pub(crate) struct Shared {
     pub(crate) engine: Engine,
     pub(crate) linker: Linker<State>,
+    /// The same without HTTP.
+    pub(crate) plain: Linker<State>,
     pub(crate) cache: Option<Cache>,
     pub(crate) fuel: bool,
     pub(crate) stack: u64,
@@ -126,12 +128,15 @@ impl Sandbox {
             }
         };
         start_ticker(engine.weak())?;
-        let linker = linker(&engine).map_err(SandboxError::engine)?;
+        let plain = linker(&engine).map_err(SandboxError::engine)?;
+        let mut linker = plain.clone();
+        crate::wasi::link_http(&mut linker).map_err(SandboxError::engine)?;
         let cache = options.cache_dir.as_deref().and_then(|folder| Cache::open(folder, &engine));
         Ok(Self {
             shared: Arc::new(Shared {
                 engine,
                 linker,
+                plain,
                 cache,
                 fuel,
                 stack,
@@ -158,7 +163,7 @@ fn start_ticker(engine: EngineWeak) -> Result<(), SandboxError> {
         .map_err(SandboxError::Thread)
 }
 
-/// Everything that a guest may import.
+/// Everything that a guest may import but HTTP.
 fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     crate::contract::link(&mut linker)?;

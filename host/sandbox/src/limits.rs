@@ -158,6 +158,8 @@ const LOOK: Duration = Duration::from_millis(10);
 pub(crate) struct Limiter {
     memory: Budget,
     table_elements: Budget,
+    /// A growth that was granted failed for a reason of the engine. It stays counted.
+    failed: bool,
 }
 
 /// An amount that may grow up to a limit.
@@ -165,19 +167,16 @@ pub(crate) struct Limiter {
 struct Budget {
     limit: u64,
     used: u64,
-    /// The last growth that was granted; taken back if it then fails for another reason.
-    last: u64,
     /// The total that would have been reached by the first growth that was refused.
     refused: Option<u64>,
 }
 
 impl Budget {
     fn new(limit: u64) -> Self {
-        Self { limit, used: 0, last: 0, refused: None }
+        Self { limit, used: 0, refused: None }
     }
 
     fn grow(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> bool {
-        self.last = 0;
         if maximum.is_some_and(|maximum| desired > maximum) {
             // The guest's own limit, not ours.
             return false;
@@ -189,12 +188,7 @@ impl Budget {
             return false;
         }
         self.used = total;
-        self.last = delta;
         true
-    }
-
-    fn take_back(&mut self) {
-        self.used -= std::mem::take(&mut self.last);
     }
 }
 
@@ -204,7 +198,13 @@ impl Limiter {
         Self {
             memory: Budget::new(limits.memory),
             table_elements: Budget::new(limits.table_elements),
+            failed: false,
         }
+    }
+
+    /// Whether a growth failed, be it for a limit or because the machine has no more to give.
+    pub(crate) fn refused_any(&self) -> bool {
+        self.failed || self.memory.refused.is_some() || self.table_elements.refused.is_some()
     }
 
     /// How many bytes of memory the task wanted to have in all when it was refused.
@@ -229,7 +229,7 @@ impl ResourceLimiter for Limiter {
     }
 
     fn memory_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
-        self.memory.take_back();
+        self.failed = true;
         Ok(())
     }
 
@@ -243,7 +243,7 @@ impl ResourceLimiter for Limiter {
     }
 
     fn table_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
-        self.table_elements.take_back();
+        self.failed = true;
         Ok(())
     }
 
@@ -271,15 +271,6 @@ mod tests {
         assert!(budget.grow(0, 40, None));
         assert!(!budget.grow(40, 41, None));
         assert_eq!(budget.refused, Some(101));
-    }
-
-    #[test]
-    fn a_growth_that_failed_is_not_counted() {
-        let mut budget = Budget::new(100);
-        assert!(budget.grow(0, 100, None));
-        budget.take_back();
-        budget.take_back();
-        assert!(budget.grow(0, 100, None));
     }
 
     #[test]

@@ -24,7 +24,10 @@ pub struct Component {
 
 pub(crate) struct Inner {
     digest: Digest,
+    /// With HTTP, for those that are granted some.
     pub(crate) pre: InstancePre<State>,
+    /// Without; the same if it imports none.
+    pub(crate) without_http: InstancePre<State>,
     pub(crate) describe: ComponentExportIndex,
     pub(crate) run: ComponentExportIndex,
     /// What its engine can do; see [`crate::SandboxOptions`].
@@ -54,9 +57,23 @@ impl Sandbox {
             (Ok(pre), Some(exports)) => (pre, exports),
             (resolved, _) => return Err(unfit(bytes, resolved.err())),
         };
+        let without_http = self.without_http(&compiled).unwrap_or_else(|error| {
+            tracing::debug!("HTTP cannot be left out: {error:#}");
+            pre.clone()
+        });
         let (describe, run) = exports;
         let (fuel, stack) = (self.shared.fuel, self.shared.stack);
-        Ok(Component { inner: Arc::new(Inner { digest, pre, describe, run, fuel, stack }) })
+        Ok(Component {
+            inner: Arc::new(Inner { digest, pre, without_http, describe, run, fuel, stack }),
+        })
+    }
+
+    /// What to make instances of that are granted no HTTP: of its interfaces nothing is there but
+    /// calls that end the task. So nobody who was granted nothing has the host keep requests.
+    fn without_http(&self, compiled: &Compiled) -> wasmtime::Result<InstancePre<State>> {
+        let mut linker = self.shared.plain.clone();
+        linker.define_unknown_imports_as_traps(compiled)?;
+        linker.instantiate_pre(compiled)
     }
 
     /// Compiled code for a file, from the cache if it is there.

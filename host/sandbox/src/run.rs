@@ -137,7 +137,7 @@ impl Component {
         };
         let state = store.into_data();
         let outside = state.outside().to_vec();
-        let refused = state.limiter.refused_memory().is_some() || state.limiter.refused_table();
+        let refused = state.limiter.refused_any();
         let denied = state.denied.hint();
         // Host calls that take it out put it back before they return.
         let io = state.io.expect("no host call is running");
@@ -157,7 +157,11 @@ impl Component {
     }
 
     fn instance(&self, store: &mut Store<State>) -> wasmtime::Result<Instance> {
-        let instance = self.inner.pre.instantiate(&mut *store)?;
+        let pre = match store.data().access.has_http() {
+            true => &self.inner.pre,
+            false => &self.inner.without_http,
+        };
+        let instance = pre.instantiate(&mut *store)?;
         store.data_mut().started = true;
         Ok(instance)
     }

@@ -65,6 +65,12 @@ pub(crate) fn explain(error: &wasmtime::Error, state: &State, limits: &Limits) -
         return out_of_memory(trap.clone()).unwrap_or(TaskError::Trapped(trap));
     }
     let reason = format!("{:#}", Brief(error));
+    // What stands in the place of HTTP where none is granted: `Sandbox::without_http`.
+    if reason.contains("unknown import: `wasi:http/") {
+        state.denied.note_any_http();
+        let message = "it uses wasi:http, and was granted no HTTP".to_owned();
+        return TaskError::BrokeRule { message, backtrace: trace.text };
+    }
     if let Some(error) = out_of_memory(trap(&reason, trace.clone())) {
         return error;
     }

@@ -174,7 +174,8 @@ pub enum StoreError {
     Live(RunId),
     /// Somebody needs the run, so it cannot be removed.
     #[error(
-        "run {0} is in use: a run that resumes it is reading it; try again when that has begun"
+        "run {0} is in use: a run that resumes or reuses it, or a verification, is reading it; try \
+         again when that has ended"
     )]
     Held(RunId),
     /// The tasks of the run are those of another one as well.

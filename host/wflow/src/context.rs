@@ -1,6 +1,8 @@
 //! What all tasks of a run have in common.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 use std::time::UNIX_EPOCH;
 
@@ -19,6 +21,7 @@ use wflow_sandbox::Access;
 use wflow_sandbox::Problem;
 use wflow_sandbox::Value;
 use wflow_store::Store;
+use wflow_store::StoreError;
 
 use crate::Flow;
 use crate::event::Observer;
@@ -45,6 +48,8 @@ pub(crate) struct RunContext {
     pub(crate) key: Digest,
     pub(crate) policy: Policy,
     pub(crate) observer: Arc<dyn Observer + Send + Sync>,
+    /// Whether a guest was ever told that the store could not do something.
+    pub(crate) store_failed: AtomicBool,
 }
 
 impl RunContext {
@@ -75,11 +80,20 @@ impl RunContext {
             key: trace::run_key(record),
             policy,
             observer,
+            store_failed: AtomicBool::new(false),
         }
     }
 
     pub(crate) fn step_name(&self, step: StepIndex) -> &Name {
         &self.graph.step(step).name
+    }
+
+    /// What a guest is told of something that the store could not do. From here on, what tasks do
+    /// may follow from that.
+    #[expect(clippy::needless_pass_by_value, reason = "it is the error of a result")]
+    pub(crate) fn refused(&self, error: StoreError) -> Problem {
+        self.store_failed.store(true, Ordering::Relaxed);
+        Problem::Refused(error.to_string())
     }
 
     /// A format, shared where it is a common one.
@@ -90,7 +104,7 @@ impl RunContext {
 
     /// An artifact with its bytes.
     pub(crate) fn value(&self, artifact: &Artifact) -> Result<Value, Problem> {
-        let data = self.store.read(artifact).map_err(refused)?;
+        let data = self.store.read(artifact).map_err(|error| self.refused(error))?;
         Ok(Value { format: Arc::clone(&artifact.format), data })
     }
 }
@@ -109,12 +123,6 @@ pub(crate) fn check_crossing(name: &str, size: u64) -> Result<(), Problem> {
          in pieces",
         excerpt(name)
     )))
-}
-
-/// What a guest is told of something that the store could not do.
-#[expect(clippy::needless_pass_by_value, reason = "it is the error of a result")]
-pub(crate) fn refused(error: wflow_store::StoreError) -> Problem {
-    Problem::Refused(error.to_string())
 }
 
 /// The present moment by the host's real clock.

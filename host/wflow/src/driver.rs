@@ -190,11 +190,11 @@ impl<'a> Driver<'a> {
         record: &TaskRecord,
         advance: Onward,
     ) -> Result<Execution, StoreError> {
+        self.writer.append(record)?;
         if self.run.observer.follows_tasks() {
             tell_of_reused(self.run, record, self.run.run)?;
         }
         self.tell_foreach(task, &advance);
-        self.writer.append(record)?;
         Ok(Execution::Reused(advance))
     }
 

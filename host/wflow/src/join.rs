@@ -20,7 +20,6 @@ use wflow_sandbox::Value;
 
 use crate::context::RunContext;
 use crate::context::check_crossing;
-use crate::context::refused;
 use crate::quota::Quota;
 use crate::schedule::Inputs;
 use crate::trace::Hasher;
@@ -169,7 +168,9 @@ impl JoinInputs {
         while position < self.inputs.len() {
             let tasks = tasks(&self.inputs, position, BATCH);
             position += tasks.len();
-            for artifact in run.store.resolve_many(run.run, &tasks, name).map_err(refused)? {
+            for artifact in
+                run.store.resolve_many(run.run, &tasks, name).map_err(|error| run.refused(error))?
+            {
                 hasher.digest(artifact.map(|artifact| artifact.digest).as_ref());
             }
         }
@@ -181,7 +182,9 @@ impl JoinInputs {
         let mut hasher = Hasher::new();
         self.each_visible(run, |artifacts| {
             // Some of them come from elsewhere than others: put into one order.
-            let artifacts: BTreeMap<&Name, &Artifact> = artifacts.collect();
+            // Parameters are the same for all, and no part of what is merged.
+            let artifacts: BTreeMap<&Name, &Artifact> =
+                artifacts.filter(|(name, _)| !run.parameters.contains_key(*name)).collect();
             hasher.number(artifacts.len() as u64);
             for (name, artifact) in artifacts {
                 hasher.text(name).digest(Some(&artifact.digest));
@@ -208,7 +211,8 @@ impl JoinInputs {
         name: &str,
     ) -> Result<Artifact, Problem> {
         let task = self.task(index)?;
-        let found = run.store.resolve_many(run.run, &[task], name).map_err(refused)?;
+        let found =
+            run.store.resolve_many(run.run, &[task], name).map_err(|error| run.refused(error))?;
         found.into_iter().flatten().next().ok_or_else(|| {
             Problem::Missing(format!("input {index} has no artifact `{}`", excerpt(name)))
         })
@@ -218,7 +222,7 @@ impl JoinInputs {
     pub(crate) fn names(&self, run: &RunContext, index: u32) -> Result<Vec<Arc<str>>, Problem> {
         let task = self.task(index)?;
         let record = self.records(run, std::slice::from_ref(&task))?.remove(0);
-        let visible = run.store.visible(run.run, &record).map_err(refused)?;
+        let visible = run.store.visible(run.run, &record).map_err(|error| run.refused(error))?;
         Ok(visible.into_keys().map(|name| name.as_str().into()).collect())
     }
 
@@ -315,7 +319,8 @@ impl JoinInputs {
                     && inherited.as_ref().is_none_or(|(task, _)| task != parent)
                 {
                     let found = self.records(run, std::slice::from_ref(parent))?.remove(0);
-                    let visible = run.store.visible(run.run, &found).map_err(refused)?;
+                    let visible =
+                        run.store.visible(run.run, &found).map_err(|error| run.refused(error))?;
                     inherited = Some((parent.clone(), visible));
                 }
                 let below = match &inherited {
@@ -336,7 +341,8 @@ impl JoinInputs {
     fn records(&self, run: &RunContext, tasks: &[TaskRef]) -> Result<Vec<TaskRecord>, Problem> {
         let Some(first) = tasks.first() else { return Ok(Vec::new()) };
         let ids: Vec<_> = tasks.iter().map(|task| task.task.clone()).collect();
-        let records = run.store.tasks_by_id(run.run, first.step, &ids).map_err(refused)?;
+        let records =
+            run.store.tasks_by_id(run.run, first.step, &ids).map_err(|error| run.refused(error))?;
         let missing = || Problem::Refused("the store has lost an input of the join".to_owned());
         records.into_iter().map(|record| record.ok_or_else(missing)).collect()
     }
@@ -350,7 +356,9 @@ fn read(run: &RunContext, inputs: &Inputs, name: &str, first: u32, max: u32) -> 
     while bytes < ANSWER && first as usize + answer.len() < end {
         let next = first as usize + answer.len();
         let tasks = tasks(inputs, next, BATCH.min(end - next));
-        for artifact in run.store.resolve_many(run.run, &tasks, name).map_err(refused)? {
+        for artifact in
+            run.store.resolve_many(run.run, &tasks, name).map_err(|error| run.refused(error))?
+        {
             if let Some(artifact) = &artifact
                 && let Err(problem) = check_crossing(name, artifact.size)
             {

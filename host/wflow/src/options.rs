@@ -210,7 +210,8 @@ impl RunOptions {
 
     /// Whether tasks that an earlier run of this store has executed, and that would leave the same,
     /// are taken over from there. By default all are executed: that is what to run a flow means,
-    /// and a person who measures or tests one counts on it.
+    /// and a person who measures or tests one counts on it. A run that resumes another takes over
+    /// what that has done, and nothing else.
     #[must_use]
     pub fn reuse(mut self, reuse: bool) -> Self {
         self.reuse = reuse;

@@ -45,6 +45,7 @@ impl Output {
                 hasher: Box::new(ArtifactHasher::new(format)),
                 format: format.into(),
                 size: 0,
+                small: Vec::new(),
             },
         }
     }
@@ -61,7 +62,13 @@ impl Output {
 /// Takes an artifact in pieces.
 pub(crate) enum Pieces {
     Run(Box<BlobWriter>),
-    Nowhere { hasher: Box<ArtifactHasher>, format: Arc<str>, size: u64 },
+    Nowhere {
+        hasher: Box<ArtifactHasher>,
+        format: Arc<str>,
+        size: u64,
+        /// All of it, as long as it is small.
+        small: Vec<u8>,
+    },
 }
 
 impl Pieces {
@@ -69,9 +76,12 @@ impl Pieces {
     pub(crate) fn push(&mut self, piece: &[u8]) -> Result<(), StoreError> {
         match self {
             Self::Run(blob) => blob.push(piece),
-            Self::Nowhere { hasher, size, .. } => {
+            Self::Nowhere { hasher, size, small, .. } => {
                 hasher.update(piece);
                 *size += piece.len() as u64;
+                if *size <= wflow_store::INLINE_MAX as u64 {
+                    small.extend_from_slice(piece);
+                }
                 Ok(())
             }
         }
@@ -81,8 +91,12 @@ impl Pieces {
     pub(crate) fn finish(self) -> Result<Artifact, StoreError> {
         match self {
             Self::Run(blob) => blob.finish(),
-            Self::Nowhere { hasher, format, size } => {
-                Ok(Artifact { format, digest: hasher.finish(), size, body: Body::Stored })
+            Self::Nowhere { hasher, format, size, small } => {
+                let body = match size <= wflow_store::INLINE_MAX as u64 {
+                    true => Body::Inline(small.into()),
+                    false => Body::Stored,
+                };
+                Ok(Artifact { format, digest: hasher.finish(), size, body })
             }
         }
     }

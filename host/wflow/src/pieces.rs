@@ -10,7 +10,6 @@ use wflow_sandbox::Problem;
 use wflow_store::BlobReader;
 
 use crate::context::RunContext;
-use crate::context::refused;
 use crate::output::Pieces;
 use crate::quota::Open;
 use crate::quota::Quota;
@@ -19,17 +18,19 @@ use crate::quota::Quota;
 pub(crate) struct PieceReader {
     format: Arc<str>,
     blob: BlobReader,
+    run: Arc<RunContext>,
     _open: Open,
 }
 
 impl PieceReader {
     pub(crate) fn open(
-        run: &RunContext,
+        run: &Arc<RunContext>,
         artifact: &Artifact,
         open: Open,
     ) -> Result<Box<dyn ArtifactRead>, Problem> {
-        let blob = run.store.open_blob(artifact).map_err(refused)?;
-        Ok(Box::new(Self { format: Arc::clone(&artifact.format), blob, _open: open }))
+        let blob = run.store.open_blob(artifact).map_err(|error| run.refused(error))?;
+        let (format, run) = (Arc::clone(&artifact.format), Arc::clone(run));
+        Ok(Box::new(Self { format, blob, run, _open: open }))
     }
 }
 
@@ -47,7 +48,8 @@ impl ArtifactRead for PieceReader {
         let mut bytes = vec![0; usize::try_from(left).unwrap_or(usize::MAX).min(count as usize)];
         let mut read = 0;
         while read < bytes.len() {
-            match self.blob.read_at(&mut bytes[read..], offset + read as u64).map_err(refused)? {
+            let more = self.blob.read_at(&mut bytes[read..], offset + read as u64);
+            match more.map_err(|error| self.run.refused(error))? {
                 0 => break,
                 more => read += more,
             }
@@ -63,6 +65,7 @@ pub(crate) struct PieceWriter {
     pub(crate) pieces: Pieces,
     /// Why a piece is missing, and with it the artifact.
     pub(crate) refused: Option<Problem>,
+    pub(crate) run: Arc<RunContext>,
     pub(crate) quota: Arc<Quota>,
     pub(crate) _open: Open,
 }
@@ -72,8 +75,10 @@ impl ArtifactWrite for PieceWriter {
         if let Some(problem) = &self.refused {
             return Err(problem.clone());
         }
-        let pushed =
-            self.quota.put(data.len()).and_then(|()| self.pieces.push(data).map_err(refused));
+        let pushed = self
+            .quota
+            .put(data.len())
+            .and_then(|()| self.pieces.push(data).map_err(|error| self.run.refused(error)));
         self.refused = pushed.clone().err();
         pushed
     }

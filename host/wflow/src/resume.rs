@@ -160,6 +160,7 @@ impl Flow {
         let record = RunRecord {
             seed: origin.record.seed,
             logical_time: origin.record.logical_time,
+            reuse: false,
             resumes: Some(Resumed {
                 run: id,
                 from: from.map(|step| self.graph().step(step).name.clone()),

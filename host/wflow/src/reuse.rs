@@ -67,6 +67,13 @@ struct Candidate {
     _hold: RunHold,
 }
 
+impl Candidate {
+    /// Whether all of its tasks are there, and have the keys that follow from its record.
+    fn is_whole(&self) -> bool {
+        self.done && self.record.resumes.is_none()
+    }
+}
+
 impl Reuse {
     /// Finds the runs whose tasks may be reused in this one.
     pub(crate) fn new(run: &Arc<RunContext>, record: &RunRecord) -> Result<Self, StoreError> {
@@ -93,9 +100,10 @@ impl Reuse {
     }
 
     /// A run that is done, all of whose tasks would be reused here: one with the same parameters,
-    /// whose tasks leave the same each time.
+    /// whose tasks leave the same each time. Not one that has resumed another: it may have taken
+    /// over what other code left.
     pub(crate) fn whole(&self) -> Result<Option<Whole>, StoreError> {
-        for candidate in self.candidates.iter().filter(|candidate| candidate.done) {
+        for candidate in self.candidates.iter().filter(|candidate| candidate.is_whole()) {
             let digests = |parameters: &Artifacts| -> Vec<(Name, Digest)> {
                 parameters.iter().map(|(name, value)| (name.clone(), value.digest)).collect()
             };

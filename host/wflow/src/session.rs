@@ -22,7 +22,6 @@ use wflow_sandbox::Value;
 
 use crate::context::RunContext;
 use crate::context::check_crossing;
-use crate::context::refused;
 use crate::environment::Environment;
 use crate::environment::Lookup;
 use crate::execute::Task;
@@ -176,8 +175,10 @@ impl Session {
             let joined = self.inherits.as_ref().is_some_and(|all| all.join().is_some());
             let input_has_it =
                 self.inputs.as_ref().is_some_and(|inputs| inputs.any_has(&self.run, name));
-            if joined || self.inputs.is_some() && !input_has_it {
-                // Of what came before that there is no telling.
+            let removed = self.inherits.as_ref().map(|all| all.lookup(name));
+            let removed = matches!(removed, Some(Lookup::Removed(_)));
+            if joined || removed || self.inputs.is_some() && !input_has_it {
+                // Of what came before that there is no telling, nor of who removed it.
                 self.reads.note_untold();
             }
         }
@@ -282,7 +283,11 @@ impl TaskIo for Session {
     fn put(&mut self, name: &str, format: &str, data: &[u8]) -> Result<(), Problem> {
         let name = self.check_put(name, format)?;
         self.quota.put(data.len())?;
-        let artifact = self.run.output.put(self.run.format(format), data).map_err(refused)?;
+        let artifact = self
+            .run
+            .output
+            .put(self.run.format(format), data)
+            .map_err(|error| self.run.refused(error))?;
         self.set(name, artifact);
         Ok(())
     }
@@ -296,6 +301,8 @@ impl TaskIo for Session {
             )));
         }
         self.artifacts.remove(&name);
+        // What those who come after see depends on what was there before.
+        self.reads.note(Read::Artifact(name.clone()));
         // Only what is inherited has to be hidden from those who come after.
         let inherited = self.inherits.as_ref().map(|inherits| inherits.lookup(&name));
         if matches!(inherited, Some(Lookup::Found(_))) {
@@ -318,7 +325,8 @@ impl TaskIo for Session {
         let name = self.check_put(name, format)?;
         let (open, quota) = (self.quota.open()?, Arc::clone(&self.quota));
         let pieces = self.run.output.stream(format);
-        Ok(Box::new(PieceWriter { name, pieces, refused: None, quota, _open: open }))
+        let run = Arc::clone(&self.run);
+        Ok(Box::new(PieceWriter { name, pieces, refused: None, run, quota, _open: open }))
     }
 
     fn finish(&mut self, writer: Box<dyn ArtifactWrite>) -> Result<(), Problem> {
@@ -330,7 +338,7 @@ impl TaskIo for Session {
             return Err(problem);
         }
         self.check_count(&writer.name)?;
-        let artifact = writer.pieces.finish().map_err(refused)?;
+        let artifact = writer.pieces.finish().map_err(|error| self.run.refused(error))?;
         self.set(writer.name, artifact);
         Ok(())
     }

@@ -7,6 +7,7 @@
 //! be reused takes one that stood at the same place, and asks what its reads would find now.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 
 use wflow_model::Digest;
 use wflow_model::Name;
@@ -107,7 +108,8 @@ impl Session {
             import => Impurity::Outside(import.to_owned()),
         }));
         impure.extend(refused.then_some(Impurity::Refused));
-        impure.extend(reads.untold.then_some(Impurity::Untold));
+        let untold = reads.untold || self.run.store_failed.load(Ordering::Relaxed);
+        impure.extend(untold.then_some(Impurity::Untold));
         let found = reads.all.into_iter().map(|read| {
             let found = self.found(&read).unwrap_or_else(|problem| {
                 // Nobody will find this task again, and nothing else is lost.

@@ -21,6 +21,7 @@ use wflow_model::record::Outcome;
 use wflow_model::record::RunId;
 use wflow_model::record::RunRecord;
 use wflow_model::record::TaskRecord;
+use wflow_model::record::Trace;
 use wflow_sandbox::Access;
 use wflow_sandbox::AccessError;
 use wflow_sandbox::CancelToken;
@@ -43,6 +44,7 @@ use crate::output::Output;
 use crate::replay::follow;
 use crate::sample::Sample;
 use crate::schedule::Scheduler;
+use crate::session::Session;
 use crate::shelf::Shelf;
 
 pub use report::Difference;
@@ -135,6 +137,7 @@ impl Flow {
         let tasks: u64 = store.steps(run)?.iter().map(|step| step.done + step.failed).sum();
         let context = Arc::new(self.context_again(store, run, &record, &grants)?);
         let missing = record.grants.iter().filter(|grant| !grants.satisfy(grant)).cloned();
+        let chosen = Sample::size(tasks, options.share);
         let verification = Verification {
             missing: Grants::new(missing).unwrap_or_default(),
             executor: LocalExecutor {
@@ -148,17 +151,16 @@ impl Flow {
                 scheduler: Scheduler::new(Arc::clone(self.shared_graph())),
                 sample: Sample::new(tasks, options.share),
                 same: 0,
-                executed: 0,
+                reached: 0,
                 findings: Vec::new(),
                 more_findings: 0,
                 error: None,
             }),
             progress,
-            chosen: Sample::size(tasks, options.share),
+            chosen,
             run: context,
         };
         verification.work(options.max_workers.max(1));
-        let run_record = record;
         let state = verification.state.into_inner().unwrap_or_else(PoisonError::into_inner);
         if let Some(error) = state.error {
             return Err(error);
@@ -171,9 +173,10 @@ impl Flow {
         findings.sort_by_key(|finding| (graph.find(&finding.step), finding.task.clone()));
         Ok(VerifyReport {
             run,
-            record: run_record,
+            record,
             tasks,
-            chosen: state.executed,
+            chosen,
+            reached: state.reached,
             same: state.same,
             findings,
             more_findings: state.more_findings,
@@ -220,7 +223,8 @@ struct State {
     scheduler: Scheduler<Environment, Arc<Items>>,
     sample: Sample,
     same: u64,
-    executed: u64,
+    /// How many of those that were chosen could be reached.
+    reached: u64,
     findings: Vec<Finding>,
     more_findings: u64,
     error: Option<VerifyError>,
@@ -307,10 +311,15 @@ impl Verification<'_> {
             }
             Err(error) => state.error = Some(error.into()),
         }
-        state.executed += 1;
-        let done = state.executed;
+        state.reached += 1;
+        let done = state.reached;
         drop(state);
         (self.progress)(Progress { doing: "verifying tasks", done, of: self.chosen });
+    }
+
+    /// Whether what a task follows from is what it follows from in this run.
+    fn has_key(&self, task: &Task, trace: &Trace) -> bool {
+        Session::new(&self.run, task).key_of(trace) == Some(trace.key)
     }
 
     /// Executes a task, and says what there is to say; none if it left the same.
@@ -320,11 +329,11 @@ impl Verification<'_> {
         record: &TaskRecord,
     ) -> Result<Option<(Found, Vec<Impurity>)>, StoreError> {
         let mut impure = record.trace.as_ref().map_or(Vec::new(), |trace| trace.impure.clone());
-        let component = self.executor.component.digest();
         if let Some(origin) = &record.origin
-            && origin.component != component
+            && (origin.component != self.executor.component.digest()
+                || record.trace.as_ref().is_some_and(|trace| !self.has_key(task, trace)))
         {
-            return Ok(Some((Found::OtherComponent(origin.component), impure)));
+            return Ok(Some((Found::OtherRun(origin.run), impure)));
         }
         let accident = |failure: &wflow_model::record::Failure| {
             matches!(failure.cause, Cause::Timeout | Cause::Host)

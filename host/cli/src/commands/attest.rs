@@ -63,7 +63,7 @@ pub(crate) fn run(common: &Common, args: &AttestArgs, output: &mut Output) -> Re
                         "tasks": seen.tasks,
                         "failed": seen.failed,
                         "reused": seen.reused,
-                        "reproducible": run.record.is_reproducible() && seen.imports.is_empty(),
+                        "reproducible": run.record.is_reproducible() && seen.impure == 0,
                         "imports": seen.imports,
                     },
                 }],
@@ -79,6 +79,8 @@ struct Seen {
     tasks: u64,
     failed: u64,
     reused: u64,
+    /// How many may leave something else each time, or are not known to leave the same.
+    impure: u64,
     /// The runs of which tasks were reused.
     origins: BTreeMap<RunId, wflow::model::Digest>,
     /// The imports through which the outside came in, and in how many tasks.
@@ -103,6 +105,7 @@ impl Seen {
             self.reused += 1;
             self.origins.insert(origin.run, origin.component);
         }
+        self.impure += u64::from(task.key().is_none() || !task.impure().is_empty());
         for impurity in task.impure() {
             if let Impurity::Outside(import) = impurity {
                 *self.imports.entry(import.clone()).or_default() += 1;

@@ -133,7 +133,7 @@ impl ExecutionArgs {
             .filter(|grant| !given.iter().any(|given| given == *grant))
             .map(ToString::to_string)
             .collect();
-        if !added.is_empty() && !self.quiet {
+        if !added.is_empty() {
             output.talk(&format!("{} grants {}", config::FILE, added.join(", ")));
         }
         flow.check_grants(&grants).map_err(|error| ungranted(&error))?;
@@ -392,6 +392,10 @@ pub(super) fn interruptible<T: Send + 'static>(
                 result = tokio::signal::ctrl_c() => result?,
                 _ = terminate.recv() => {}
                 _ = hangup.recv() => {}
+            }
+            if cancel.is_cancelled() {
+                // It was asked for before, and something does not come back. What is committed stays.
+                std::process::exit(INTERRUPTED.into());
             }
             cancel.cancel();
         }

@@ -92,13 +92,9 @@ fn one(store: &Store, text: &str) -> Result<Task> {
 fn why(task: &Task, other: Option<&Task>) -> String {
     let record = &task.run.record;
     if let Some(origin) = &task.record.origin {
-        return match (&record.resumes, record.reuse) {
-            (Some(_), _) => {
-                format!("It was taken over from run {} when that was resumed", origin.run)
-            }
-            (None, _) => {
-                format!("It was reused: run {} has executed it with the same key", origin.run)
-            }
+        return match &record.resumes {
+            Some(_) => format!("It was taken over from run {} when that was resumed", origin.run),
+            None => format!("It was reused: run {} has executed it with the same key", origin.run),
         };
     }
     if !record.reuse {
@@ -107,7 +103,9 @@ fn why(task: &Task, other: Option<&Task>) -> String {
     let Some(other) = other else {
         return "It was executed: no run before it has this task".to_owned();
     };
-    if other.key().is_none() {
+    if task.key().is_none() {
+        "It was executed, and failed".to_owned()
+    } else if other.key().is_none() {
         "It was executed: the one before failed, or an older wflow has run it".to_owned()
     } else if let Some(impurity) = other.impure().first() {
         format!(

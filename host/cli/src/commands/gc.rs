@@ -157,6 +157,6 @@ fn reason(why: Spared) -> &'static str {
     match why {
         Spared::Live => "it is still being written",
         Spared::Shared => "another run has reused all of its tasks, and needs them",
-        Spared::Held => "a run that resumes it is reading it",
+        Spared::Held => "a run that resumes or reuses it, or a verification, is reading it",
     }
 }

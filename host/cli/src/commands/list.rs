@@ -168,7 +168,7 @@ fn tasks(store: &Store, spec: &Pathspec, args: &ListArgs, output: &mut Output) -
                 "finished": record.finished.0,
                 "failure": record.failure(),
                 "origin": task.origin(),
-                "reproducible": task.impure().is_empty(),
+                "reproducible": task.key().map(|_| task.impure().is_empty()),
             }))?;
             continue;
         }

@@ -76,6 +76,15 @@ fn text(report: &VerifyReport, output: &mut Output) -> Result {
     if more > 0 {
         writeln!(output.data(), "and {} (--json has more)", format::count(more, "more task"))?;
     }
+    let unreached = report.chosen - report.reached;
+    if unreached > 0 {
+        writeln!(
+            output.data(),
+            "{BAD}{} could not be reached{BAD:#}: what the store has of tasks before them is \
+             incomplete (try `wflow fsck`)",
+            format::count(unreached, "task")
+        )?;
+    }
     let (run, flow) = (report.run, &report.record.flow);
     let of = match report.chosen == report.tasks {
         true => format!("all {}", format::count(report.tasks, "task")),
@@ -162,15 +171,15 @@ fn tell(finding: &Finding, output: &mut Output) -> Result {
                 .collect();
             writeln!(
                 out,
-                "{BAD}{task}{BAD:#} was not executed: it used what is not granted again; to do so, \
+                "{BAD}{task}{BAD:#} was not executed: it may have used what is not granted again; to do so, \
                  add {}",
                 flags.join(" ")
             )?;
         }
-        Found::OtherComponent(digest) => writeln!(
+        Found::OtherRun(run) => writeln!(
             out,
-            "{BAD}{task}{BAD:#} was not executed: this run took it over from another, of component \
-             {digest}; verify that one"
+            "{BAD}{task}{BAD:#} was not executed: it was taken over from run {run}, which had another \
+             component, other grants or another engine; verify that one"
         )?,
         Found::Accident => writeln!(
             out,
@@ -201,7 +210,7 @@ fn as_json(report: &VerifyReport) -> Json {
                 let grants: Vec<String> = grants.iter().map(ToString::to_string).collect();
                 ("needs grants", json!(grants))
             }
-            Found::OtherComponent(digest) => ("other component", json!(digest.to_string())),
+            Found::OtherRun(run) => ("other run", json!(run.to_string())),
             Found::Accident => ("accident", Json::Null),
         };
         let imports: Vec<&str> = finding.impure.iter().filter_map(import).collect();
@@ -222,6 +231,7 @@ fn as_json(report: &VerifyReport) -> Json {
         "grants": grants,
         "tasks": report.tasks,
         "verified": report.chosen,
+        "reached": report.reached,
         "same": report.same,
         "findings": report.findings.iter().map(finding).collect::<Vec<_>>(),
         "more_findings": report.more_findings,

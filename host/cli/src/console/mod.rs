@@ -131,7 +131,7 @@ impl Lines {
             Event::TaskReused { step, task, origin } => {
                 if self.is_told(task) {
                     let text = format_args!("Task is reused from run {origin}.");
-                    self.line(Some((step, task)), text, DIM);
+                    self.write(Some((step, task)), text, DIM, true);
                 }
                 self.advance(step);
             }

@@ -36,6 +36,13 @@ impl Denied {
         }
     }
 
+    /// It wanted to use HTTP, and nobody knows where to.
+    pub(crate) fn note_any_http(&self) {
+        self.note(
+            "it was granted no HTTP: `--allow http=HOST` grants requests to a host".to_owned(),
+        );
+    }
+
     /// It wanted to send a request to this host.
     pub(crate) fn note_http(&self, host: &str, port: u16) {
         let port = if matches!(port, 80 | 443) { String::new() } else { format!(":{port}") };

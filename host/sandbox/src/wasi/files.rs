@@ -39,6 +39,9 @@ impl HasData for Folders {
 /// The folders of a task, while a call works with them.
 pub(super) struct FoldersView<'a>(pub(super) WasiFilesystemCtxView<'a>);
 
+/// The most entries of a folder that is listed: all of them are held, to be put in order.
+const MAX_LISTED: usize = 100_000;
+
 /// What is in a folder. Stands in the table where the guest has its stream of entries.
 struct Listing(IntoIter<FsResult<async_types::DirectoryEntry>>);
 
@@ -92,7 +95,11 @@ impl HostDescriptor for FoldersView<'_> {
         folder: Resource<Descriptor>,
     ) -> FsResult<Resource<DirectoryEntryStream>> {
         let entries = self.0.read_directory(folder)?;
-        let mut entries: Vec<_> = self.0.table.delete(entries)?.into_iter().collect();
+        let entries = self.0.table.delete(entries)?.into_iter();
+        let mut entries: Vec<_> = entries.take(MAX_LISTED + 1).collect();
+        if entries.len() > MAX_LISTED {
+            return Err(async_types::ErrorCode::InsufficientMemory.into());
+        }
         // What has no name that a guest could be told comes last.
         let name = |entry: &FsResult<async_types::DirectoryEntry>| {
             let name = entry.as_ref().map(|entry| entry.name.clone()).ok();

@@ -71,7 +71,7 @@ pub(crate) const INTERFACES: &[&str] = &[
     "wasi:sockets/udp-create-socket",
 ];
 
-/// Provides all of WASI 0.2 to guests.
+/// Provides WASI 0.2 to guests, all but HTTP.
 pub(crate) fn link(l: &mut Linker<State>) -> wasmtime::Result<()> {
     type Own = HasSelf<State>;
     bindings::cli::environment::add_to_linker::<_, Own>(l, |s| s)?;
@@ -93,7 +93,7 @@ pub(crate) fn link(l: &mut Linker<State>) -> wasmtime::Result<()> {
     sync::io::streams::add_to_linker::<_, Own>(l, |s| s)?;
     sync::io::error::add_to_linker::<_, Table>(l, |s| &mut s.table)?;
 
-    sync::filesystem::preopens::add_to_linker::<_, WasiFilesystem>(l, State::files)?;
+    sync::filesystem::preopens::add_to_linker::<_, WasiFilesystem>(l, State::preopens)?;
     sync::filesystem::types::add_to_linker::<_, Folders>(l, |s| FoldersView(s.files_at_work()))?;
 
     let options = sync::sockets::network::LinkOptions::default();
@@ -104,7 +104,11 @@ pub(crate) fn link(l: &mut Linker<State>) -> wasmtime::Result<()> {
     bindings::sockets::tcp_create_socket::add_to_linker::<_, Own>(l, |s| s)?;
     sync::sockets::udp::add_to_linker::<_, WasiSockets>(l, State::sockets)?;
     sync::sockets::udp_create_socket::add_to_linker::<_, Own>(l, |s| s)?;
+    Ok(())
+}
 
+/// Provides HTTP.
+pub(crate) fn link_http(l: &mut Linker<State>) -> wasmtime::Result<()> {
     let options = wasmtime_wasi_http::p2::bindings::LinkOptions::default();
     http_bindings::types::add_to_linker::<_, WasiHttp>(l, &(&options).into(), State::http)?;
     http_bindings::outgoing_handler::add_to_linker::<_, WasiHttp>(l, State::http_at_work)?;
@@ -120,6 +124,13 @@ impl HasData for Table {
 impl State {
     fn files(&mut self) -> WasiFilesystemCtxView<'_> {
         WasiFilesystemCtxView { ctx: &mut self.files, table: &mut self.table }
+    }
+
+    fn preopens(&mut self) -> WasiFilesystemCtxView<'_> {
+        if self.access.has_files() {
+            self.let_in("wasi:filesystem/preopens");
+        }
+        self.files()
     }
 
     fn files_at_work(&mut self) -> WasiFilesystemCtxView<'_> {

@@ -46,12 +46,16 @@ impl Task {
     /// Everything that the outcome of the task follows from, as far as it is told: what all tasks
     /// of its run have in common, which task it is, and what it read.
     pub fn key_fields(&self) -> Vec<KeyField> {
-        let run = &self.run.record;
+        // Of a task that was taken over, what was true where it was executed.
+        let origin = self.record.origin.as_ref();
+        let there = origin.and_then(|origin| self.run.store.run_record(origin.run).ok());
+        let run = there.as_ref().unwrap_or(&self.run.record);
+        let component = origin.map_or(run.component, |origin| origin.component);
         let grants: Vec<String> = run.grants.iter().map(ToString::to_string).collect();
         let step = &self.run.graph.step(self.record.id.step).name;
         let field = |name: &str, value: String| KeyField { name: name.to_owned(), value };
         let mut fields = vec![
-            field("component", run.component.to_string()),
+            field("component", component.to_string()),
             field("engine", run.engine.clone()),
             field("seed", run.seed.to_string()),
             field("time", run.logical_time.to_string()),

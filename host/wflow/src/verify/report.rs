@@ -23,6 +23,9 @@ pub struct VerifyReport {
     pub tasks: u64,
     /// How many of them were chosen to be executed again.
     pub chosen: u64,
+    /// How many of those could be reached. The records of tasks before the others are missing, or
+    /// lead elsewhere.
+    pub reached: u64,
     /// How many of those left the same, and let nothing in.
     pub same: u64,
     /// What there is to say of the others, in the order of steps and tasks.
@@ -60,8 +63,9 @@ pub enum Found {
     Outside,
     /// It was not executed, since that needs these grants of the run again.
     NeedsGrants(Grants),
-    /// It was not executed: another component has, which this run took over from another.
-    OtherComponent(Digest),
+    /// It was not executed: this run took it over from that one, which had another component, other
+    /// grants or another engine.
+    OtherRun(RunId),
     /// It was not executed: that it took too long, or that the host failed, says nothing.
     Accident,
 }
