@@ -159,7 +159,10 @@ fn tasks_of_another_component_are_verified_where_they_were_executed() {
     let origin = latest(&place);
     wide().resume(&place, "").done();
     let told = place.wflow("verify latest").fails_quietly(1);
-    assert!(told.stdout.contains(&format!("was taken over from run {origin}, which had another")), "{told}");
+    assert!(
+        told.stdout.contains(&format!("was taken over from run {origin}, which had another")),
+        "{told}"
+    );
     let report: Json = place.wflow("verify --json latest").fails_quietly(1).json();
     assert_eq!(report["same"], 2, "{report}");
     assert_eq!(verified(&place, &origin)["reproduced"], true);

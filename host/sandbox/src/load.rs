@@ -13,6 +13,7 @@ use crate::Sandbox;
 use crate::encode;
 use crate::error::LoadError;
 use crate::state::State;
+use crate::wasi;
 use crate::world;
 
 /// A flow that is ready to run: checked, compiled, its imports resolved. Cheap to clone, and
@@ -72,7 +73,7 @@ impl Sandbox {
     /// calls that end the task. So nobody who was granted nothing has the host keep requests.
     fn without_http(&self, compiled: &Compiled) -> wasmtime::Result<InstancePre<State>> {
         let mut linker = self.shared.plain.clone();
-        linker.define_unknown_imports_as_traps(compiled)?;
+        wasi::link_no_http(&mut linker, compiled)?;
         linker.instantiate_pre(compiled)
     }
 

@@ -12,6 +12,7 @@ use crate::limits::Stop;
 use crate::random::NoEntropy;
 use crate::state::State;
 use crate::wasi::Exit;
+use crate::wasi::NoHttp;
 
 /// Makes sense of the error with which a call into a guest ended.
 pub(crate) fn explain(error: &wasmtime::Error, state: &State, limits: &Limits) -> TaskError {
@@ -27,6 +28,10 @@ pub(crate) fn explain(error: &wasmtime::Error, state: &State, limits: &Limits) -
     }
     if let Some(Violation(message)) = error.downcast_ref::<Violation>() {
         return TaskError::BrokeRule { message: message.clone(), backtrace: trace.text };
+    }
+    if let Some(no_http) = error.downcast_ref::<NoHttp>() {
+        state.denied.note_any_http();
+        return TaskError::BrokeRule { message: no_http.to_string(), backtrace: trace.text };
     }
     if let Some(error) = error.downcast_ref::<NoEntropy>() {
         return TaskError::Host(error.to_string());
@@ -65,12 +70,6 @@ pub(crate) fn explain(error: &wasmtime::Error, state: &State, limits: &Limits) -
         return out_of_memory(trap.clone()).unwrap_or(TaskError::Trapped(trap));
     }
     let reason = format!("{:#}", Brief(error));
-    // What stands in the place of HTTP where none is granted: `Sandbox::without_http`.
-    if reason.contains("unknown import: `wasi:http/") {
-        state.denied.note_any_http();
-        let message = "it uses wasi:http, and was granted no HTTP".to_owned();
-        return TaskError::BrokeRule { message, backtrace: trace.text };
-    }
     if let Some(error) = out_of_memory(trap(&reason, trace.clone())) {
         return error;
     }

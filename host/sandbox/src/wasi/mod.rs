@@ -12,6 +12,7 @@ mod cli;
 mod clocks;
 mod files;
 mod http;
+mod no_http;
 mod random;
 mod sockets;
 mod streams;
@@ -34,6 +35,8 @@ pub(crate) use self::cli::Exit;
 use self::files::Folders;
 use self::files::FoldersView;
 pub(crate) use self::http::Http;
+pub(crate) use self::no_http::NoHttp;
+pub(crate) use self::no_http::link_no_http;
 use crate::state::State;
 
 /// The version of WASI that [`link`] provides, for messages.
