@@ -116,15 +116,21 @@ fn without_a_grant_nobody_is_asked() {
     let (port, asked) = pages();
     let outside = Outside::new();
     let get = format!("get http://127.0.0.1:{port}/");
-    outside.sees(&[(&get, "error: ErrorCode::HttpRequestDenied")]);
-    assert!(outside.imports().is_empty());
+    // Nothing of HTTP is there: not even a request is made.
+    let failed = outside.run(&[&get], &[]).fails(1);
+    assert!(failed.stderr.contains("it uses wasi:http, and was granted no HTTP"), "{failed}");
+    let help = "help: it was granted no HTTP: `--allow http=HOST` grants requests to a host";
+    assert!(failed.stderr.contains(help), "{failed}");
     assert_eq!(asked.load(Ordering::Relaxed), 0);
 
+    // With another host granted it is told which one it was.
+    let outside = Outside::new().allow("http=example.org");
     let failed = outside.run(&[&format!("must {get}")], &[]).fails(1);
     let help = format!(
         "help: it was denied a request to 127.0.0.1: `--allow http=127.0.0.1:{port}` grants it"
     );
     assert!(failed.stderr.contains(&help), "{failed}");
+    assert_eq!(asked.load(Ordering::Relaxed), 0);
 }
 
 #[test]

@@ -21,7 +21,6 @@ use wasmtime::component::WasmStr;
 use crate::ArtifactRead;
 use crate::ArtifactWrite;
 use crate::Channel;
-use crate::Exceeded;
 use crate::Frame;
 use crate::MAX_READ;
 use crate::Problem;
@@ -321,15 +320,19 @@ fn link_inputs(inputs: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
         "merge",
         |mut cx: Context<'_>, args: (WasmList<WasmStr>, WasmList<WasmStr>)| -> Answer<()> {
             let (include, exclude) = args;
-            let (most, given) = (cx.data().max_names, include.len() + exclude.len());
-            if given as u64 > most {
-                return Err(Exceeded::Artifacts(most).into());
+            let given = include.len() + exclude.len();
+            if given > MAX_MERGED {
+                let text = format!("merge_artifacts was given {given} names; at most {MAX_MERGED}");
+                return Ok((Err(Problem::Refused(text)),));
             }
             let (include, exclude) = (names(&mut cx, &include)?, names(&mut cx, &exclude)?);
             Ok((io(&mut cx, "inputs.merge")?.merge(&include, &exclude),))
         },
     )
 }
+
+/// The most names that a merge may be given. No limit of the task's, since it gets to see it.
+const MAX_MERGED: usize = 100_000;
 
 /// The most bytes of a name or a format that are looked at. Longer ones are none, and quoted no
 /// further than this.

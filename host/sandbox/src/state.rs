@@ -52,8 +52,6 @@ pub(crate) struct State {
     /// How many bytes the guest may write to each stream, and how many it has written.
     log_limit: u64,
     logged: [u64; 2],
-    /// The most names that one call may list.
-    pub(crate) max_names: u64,
     /// The end of standard error, for the report of a trap.
     pub(crate) stderr: Tail,
     /// The folders that are granted.
@@ -105,7 +103,6 @@ impl State {
             failure: None,
             log_limit: limits.log_bytes,
             logged: [0; 2],
-            max_names: limits.artifacts,
             stderr: Tail::default(),
             files: WasiFilesystemCtx::default(),
             sockets: None,

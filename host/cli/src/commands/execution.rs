@@ -11,6 +11,8 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
+use std::time::Duration;
+use std::time::Instant;
 
 use anyhow::Context;
 use anyhow::anyhow;
@@ -372,6 +374,9 @@ impl Observer for Watch {
     }
 }
 
+/// How long what is cancelled may take to end before to ask once more ends it.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// Does the work on a thread of its own, and cancels it when the person or the machine asks for
 /// that.
 pub(super) fn interruptible<T: Send + 'static>(
@@ -386,6 +391,7 @@ pub(super) fn interruptible<T: Send + 'static>(
         let mut terminate = signal(SignalKind::terminate())?;
         let mut hangup = signal(SignalKind::hangup())?;
         let mut work = tokio::task::spawn_blocking(work);
+        let mut asked: Option<Instant> = None;
         loop {
             tokio::select! {
                 result = &mut work => return Ok(result?),
@@ -393,9 +399,13 @@ pub(super) fn interruptible<T: Send + 'static>(
                 _ = terminate.recv() => {}
                 _ = hangup.recv() => {}
             }
-            if cancel.is_cancelled() {
+            match asked {
                 // It was asked for before, and something does not come back. What is committed stays.
-                std::process::exit(INTERRUPTED.into());
+                Some(asked) if asked.elapsed() > PATIENCE => {
+                    std::process::exit(INTERRUPTED.into());
+                }
+                Some(_) => {}
+                None => asked = Some(Instant::now()),
             }
             cancel.cancel();
         }
